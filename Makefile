@@ -1,0 +1,72 @@
+# Needs Python 3.11 to 3.13, make and a package index; everything else is installed into .venv from the lock files.
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+HASHED := install --require-hashes --only-binary :all:
+LOCK := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-find-links pyproject.toml
+
+.PHONY: help setup run test check lock clean
+.DELETE_ON_ERROR:
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/ready-to-run  ## install what the service needs into .venv
+
+run: setup  ## start the service in demo mode (ARGS="--port 8081" goes to `osteohooks serve`)
+	@$(BIN)/osteohooks serve $(ARGS)
+
+test: $(VENV)/ready-to-test  ## run the tests and hold the coverage against its limits
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/python tests/coverage_gates.py
+
+check: $(VENV)/ready-to-test  ## lint, format, types and import arrows
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest --quiet tests/test_arrows.py
+
+lock: $(VENV)-lock/ready  ## write the lock files anew from pyproject.toml (ARGS=--upgrade takes newer releases)
+	$(LOCK) --extra test --group build --output-file requirements-test.lock $(ARGS)
+	$(LOCK) --constraint requirements-test.lock --output-file requirements.lock
+	$(LOCK:pyproject.toml=) --constraint requirements-test.lock --group build --output-file requirements-build.lock
+
+clean:  ## remove .venv and whatever make or the tools have made
+	rm -rf $(VENV) $(VENV)-lock dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* coverage.json
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each file below is made last in its step, so a step that was cut short is done again.
+$(VENV)/made:
+	@$(call require_python)
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/ready-to-run: $(VENV)/made requirements.lock requirements-build.lock pyproject.toml
+	$(PIP) $(HASHED) -r requirements.lock -r requirements-build.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/ready-to-test: $(VENV)/ready-to-run requirements-test.lock
+	$(PIP) $(HASHED) -r requirements-test.lock
+	@touch $@
+
+$(VENV)-lock/ready:
+	@$(call require_python)
+	@$(PYTHON) -m venv --clear $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip --quiet --disable-pip-version-check install uv
+	@touch $@
+
+define require_python
+command -v $(PYTHON) > /dev/null || { \
+	echo "Osteohooks needs Python 3.11 to 3.13 and found no '$(PYTHON)': name one, as in make PYTHON=/path/to/python3.12" >&2; exit 1; }; \
+$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	echo "Osteohooks needs Python 3.11 to 3.13 and '$(PYTHON)' is $$($(PYTHON) -V 2>&1): name another, as in make PYTHON=/path/to/python3.12" >&2; exit 1; }; \
+$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
+	echo "'$(PYTHON)' has no venv module: install it (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+endef

@@ -1,0 +1,156 @@
+"""The Flask routes: discovery and invocation, CORS on every answer, an OperationOutcome on every error."""
+
+import logging
+import re
+import traceback
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+from flask import Blueprint, Request, Response, request
+from flask.blueprints import BlueprintSetupState
+from werkzeug import exceptions
+from werkzeug.datastructures import LanguageAccept
+
+from cds_hooks.discovery import Service, discovery
+from cds_hooks.errors import (
+    Issue,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    Refusal,
+    UnsupportedMediaType,
+    operation_outcome,
+)
+from cds_hooks.prefetch import FhirResource
+from cds_hooks.request import HookRequest, Parser
+
+__all__ = ["Answer", "blueprint"]
+
+R = TypeVar("R", bound=FhirResource)
+
+# The service asked, the request, the languages the reader prefers, the body as received; the answer's JSON.
+Answer = Callable[[Service, HookRequest[R], LanguageAccept, bytes], bytes]
+
+PATH: Final = "/cds-services"
+JSON: Final = "application/json"
+PREFLIGHT: Final = {
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Accept-Language",
+}
+ORIGIN: Final = re.compile(r"\*|https?://[^\s/?#@*]+")
+
+_log: Final = logging.getLogger(__name__)
+
+
+def blueprint(
+    services: Sequence[Service], parser: Parser[R], answer: Answer[R], *, origins: Collection[str], max_body: int
+) -> Blueprint:
+    """The routes of some services, to be registered with a Flask application.
+
+    `origins` are the web origins that may call from a browser, or "*" alone for any; `max_body` is in bytes.
+    `answer` may raise a `Refusal`; any other exception is answered with 500 and logged without its text, which may
+    hold data of a patient.
+    """
+    strange = sorted({service.hook.name for service in services} - parser.hooks)
+    if strange:
+        raise ValueError(f"the parser does not know the hook {', '.join(strange)}")
+    document = discovery(services)
+    by_id = {service.id: service for service in services}
+    allow_origin = _allow_origin(frozenset(origins))
+    routes = Blueprint("cds_hooks", __name__)
+    prefixes: list[str] = []
+
+    def ours() -> bool:
+        return any(request.path == path or request.path.startswith(f"{path}/") for path in prefixes)
+
+    @routes.record
+    def remember_prefix(state: BlueprintSetupState) -> None:
+        prefixes.append((state.url_prefix or "").rstrip("/") + PATH)
+
+    @routes.get(PATH, provide_automatic_options=False)
+    def discover() -> Response:
+        return Response(document, mimetype=JSON)
+
+    @routes.post(f"{PATH}/<id>", provide_automatic_options=False)
+    def invoke(id: str) -> Response:
+        service = by_id.get(id)
+        if service is None:
+            raise NotFound
+        body = _body(request, max_body)
+        asked = parser.parse(body, service.hook, service.prefetch)
+        return Response(answer(service, asked, request.accept_languages, body), mimetype=JSON)
+
+    # A browser asks before each call, and without credentials: this route must never want any.
+    @routes.route(PATH, methods=["OPTIONS"])
+    @routes.route(f"{PATH}/<id>", methods=["OPTIONS"])
+    def preflight(id: str | None = None) -> Response:
+        response = Response(status=204, headers=PREFLIGHT)
+        del response.headers["Content-Type"]  # there is no content
+        return response
+
+    @routes.errorhandler(Refusal)
+    def refuse(refusal: Refusal) -> Response:
+        outcome = msgspec.json.encode(operation_outcome(refusal.issues))
+        return Response(outcome, status=refusal.status, headers=refusal.headers, mimetype=JSON)
+
+    # Also for the application, since an address or a method without a route belongs to no blueprint.
+    @routes.errorhandler(exceptions.HTTPException)
+    @routes.app_errorhandler(exceptions.HTTPException)
+    def refuse_http(error: exceptions.HTTPException) -> Response | exceptions.HTTPException:
+        return refuse(_refusal(error, max_body)) if ours() else error
+
+    @routes.errorhandler(Exception)
+    def fail(error: Exception) -> Response:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        _log.error("%s in %s, line %s", type(error).__name__, last.name, last.lineno)
+        return refuse(Refusal(Issue(code="exception", text="The service failed."), status=500))
+
+    @routes.after_app_request
+    def allow(response: Response) -> Response:
+        if ours():
+            allow_origin(response)
+        return response
+
+    return routes
+
+
+def _body(request: Request, max_body: int) -> bytes:
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if request.mimetype != JSON or encoding.strip().lower() != "identity":
+        raise UnsupportedMediaType
+    # One byte more than we take: a body of unannounced length is cut at the limit, and the cut is not told.
+    request.max_content_length = max_body + 1
+    body = request.get_data(cache=False)
+    if len(body) > max_body:
+        raise PayloadTooLarge(max_body)
+    return body
+
+
+def _refusal(error: exceptions.HTTPException, max_body: int) -> Refusal:
+    """Our own words for what Flask found wrong: its texts may quote the request."""
+    if isinstance(error, exceptions.NotFound):
+        return NotFound()
+    if isinstance(error, exceptions.MethodNotAllowed):
+        return MethodNotAllowed(error.valid_methods or ())
+    if isinstance(error, exceptions.RequestEntityTooLarge):
+        return PayloadTooLarge(max_body)
+    return Refusal(Issue(code="processing", text=f"{error.name}."), status=error.code)
+
+
+def _allow_origin(origins: frozenset[str]) -> Callable[[Response], None]:
+    """Sets the CORS headers of an answer. Credentials are never allowed: a client sends its token itself."""
+    wrong = sorted(origin for origin in origins if ORIGIN.fullmatch(origin) is None)
+    if wrong or ("*" in origins and len(origins) > 1):
+        raise ValueError('origins must be of the form https://host, or "*" alone')
+
+    def any_origin(response: Response) -> None:
+        response.headers["Access-Control-Allow-Origin"] = "*"
+
+    def listed_origin(response: Response) -> None:
+        response.vary.add("Origin")
+        origin = request.headers.get("Origin")
+        if origin in origins:
+            response.headers["Access-Control-Allow-Origin"] = origin
+
+    return any_origin if "*" in origins else listed_origin

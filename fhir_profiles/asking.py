@@ -1,0 +1,45 @@
+"""What to ask an EHR for: the prefetch templates, derived from the facts' codes.
+
+Laboratory results and scores are asked for by code. Medication lists and conditions are asked for whole:
+a medicine may be named in text only, and ICD-10 counts by prefix, which no code query can say.
+Each search sorts by its own type's date parameter; `_sort=-date` would be refused for conditions and orders.
+"""
+
+from fhir_profiles.terminology import Terminology
+
+__all__ = ["KEYS", "templates"]
+
+KEYS = (
+    "patient",
+    "conditions",
+    "procedures",
+    "dxa",
+    "labs",
+    "vitals",
+    "medicationRequests",
+    "medicationStatements",
+    "medicationAdministrations",
+)
+_PAGE = "_count=200"
+_WHOLE = {
+    "conditions": f"Condition?patient={{{{context.patientId}}}}&_sort=-recorded-date&{_PAGE}",
+    "procedures": f"Procedure?patient={{{{context.patientId}}}}&_sort=-date&{_PAGE}",
+    "medicationRequests": f"MedicationRequest?patient={{{{context.patientId}}}}&_sort=-authoredon&{_PAGE}",
+    "medicationStatements": f"MedicationStatement?patient={{{{context.patientId}}}}&_sort=-effective&{_PAGE}",
+    "medicationAdministrations": (
+        f"MedicationAdministration?patient={{{{context.patientId}}}}&_sort=-effective-time&{_PAGE}"
+    ),
+}
+
+
+def templates(terms: Terminology) -> dict[str, str]:
+    """Prefetch key to template, for every hook (all need the same record)."""
+    codes: dict[str, list[str]] = {"dxa": ["83311-1"], "labs": [], "vitals": []}
+    for fact, definition in terms.facts.items():
+        if definition.get("prefetch") in codes:
+            codes[definition["prefetch"]].extend(terms.codes(fact))
+    found = {"patient": "Patient/{{context.patientId}}", **_WHOLE}
+    for key, listed in codes.items():
+        query = ",".join(dict.fromkeys(listed))
+        found[key] = f"Observation?patient={{{{context.patientId}}}}&code={query}&_sort=-date&{_PAGE}"
+    return {key: found[key] for key in KEYS}

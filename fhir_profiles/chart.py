@@ -1,0 +1,147 @@
+"""The record as read: what was found, what could not be used and why, what nobody told us.
+
+`Chart` is plain data; the readers beside it fill it (`fhir_profiles.reading` drives them), and
+`fhir_profiles.facts` turns it into facts. Every date is an interval, see `fhir_profiles.dates`.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from fhir_profiles.dates import When
+from fhir_profiles.resources import Quantity
+
+__all__ = ["AsRecorded", "Chart", "Diagnosis", "Evidence", "Fracture", "Measurement", "Person", "Score", "Use"]
+
+
+class AsRecorded(Struct, omit_defaults=True, gc=False):
+    """A value as it stood in the record, where we show it in another unit."""
+
+    value: float | None = None
+    unit: str | None = None
+
+
+class Evidence(Struct, omit_defaults=True, gc=False, kw_only=True):
+    """One piece of the record behind a fact, as the assessment lists it.
+
+    `used` says whether it decided anything; when not, `reason` is a key of `reasons.yaml`.
+    """
+
+    fact: str
+    used: bool
+    resource: str | None = None
+    site: str | None = None
+    use: str | None = None
+    value: float | None = None
+    unit: str | None = None
+    date: str | None = None
+    asRecorded: AsRecorded | None = None
+    reason: str | None = None
+    drug: str | None = None
+    computed: bool | None = None
+
+
+class Measurement(NamedTuple):
+    """One usable result in its fact's canonical unit; `comparator` is "", or as recorded: < <= > >=.
+
+    `low` and `high` are the laboratory's own reference limits in the same unit.
+    """
+
+    value: float
+    comparator: str
+    taken: When
+    low: float | None
+    high: float | None
+    resource: str | None
+    recorded: Quantity
+
+
+class Score(NamedTuple):
+    """One T-score with the site it was measured at."""
+
+    site: str
+    value: float
+    taken: When
+    resource: str | None
+    computed: bool
+
+
+class Diagnosis(NamedTuple):
+    """A condition or a procedure: certain or only suspected, going on or over."""
+
+    key: str
+    certain: bool
+    active: bool
+    onset: When | None
+    resource: str | None
+    planned: bool = False
+
+
+class Fracture(NamedTuple):
+    """A fracture on record. `cause`: fragility | high-energy | unknown; `age`: completed years at onset,
+    youngest and oldest possible, None where no onset is recorded; `coded`: the code itself says fragility."""
+
+    site: str
+    cause: str
+    certain: bool
+    onset: When | None
+    age: tuple[int, int] | None
+    resource: str | None
+    coded: bool = False
+
+
+class Use(NamedTuple):
+    """A medicine ordered, stated or given.
+
+    `state`: active | planned | ended | stopped | unclear | not-taken. `dose` is one dose in `unit` (mg or [iU]);
+    `interval_days` between doses. `given` marks an administration.
+    """
+
+    drug: str
+    state: str
+    start: When | None
+    end: When | None
+    dose: float | None
+    unit: str | None
+    interval_days: float | None
+    route: str | None
+    given: bool
+    in_hand: bool
+    resource: str | None
+    pieces: float | None = None
+    supply_runs: bool = False
+    source: str = ""
+
+
+class Person(NamedTuple):
+    birth: When | None
+    sex: str | None
+    dead: bool
+
+
+@dataclass(slots=True)
+class Chart:
+    """One patient's record on one day. `told` holds the prefetch keys that were answered."""
+
+    today: date
+    person: Person
+    told: frozenset[str]
+    measurements: dict[str, list[Measurement]] = field(default_factory=dict)
+    scores: list[Score] = field(default_factory=list)
+    diagnoses: dict[str, list[Diagnosis]] = field(default_factory=dict)
+    fractures: list[Fracture] = field(default_factory=list)
+    uses: list[Use] = field(default_factory=list)
+    uses_without_drafts: list[Use] = field(default_factory=list)
+    refused: list[Evidence] = field(default_factory=list)
+    unreadable: int = 0
+
+    @property
+    def medications_told(self) -> bool:
+        """Whether "not on the list" means that it is not taken: all three kinds of list were answered."""
+        return self.told >= {"medicationRequests", "medicationStatements", "medicationAdministrations"}
+
+    def in_future(self, day: When) -> bool:
+        """Dated after the service's day; one day is allowed for the date line."""
+        return day.first > self.today + timedelta(days=1)

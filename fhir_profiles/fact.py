@@ -1,0 +1,84 @@
+"""A fact: what the record says on one question, as the mildest and the worst it can mean.
+
+A known fact has both equal. What is not told, too old, of unclear site or cause lies in between, and
+`presumed` is the reading that the few named presumptions choose (README); a measurement without
+value is presumed harmless, and whoever relies on it asks for it. A quantity that can err to either side
+has no worse direction: unknown, it is NaN, and no comparison with it holds.
+
+Each `kind` in `facts/*.yaml` is one function of `fhir_profiles.kinds`; the entry's other members are
+that function's parameters.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from fhir_profiles.chart import Chart, Evidence
+from fhir_profiles.dates import When, calendar_months, completed_years
+from fhir_profiles.terminology import Terminology
+
+__all__ = ["Fact", "Facts", "Kind", "Value", "partial_date"]
+
+Value = float | bool | str
+
+
+class Fact(NamedTuple):
+    """One answer. `shown` is the evidence whose value and date a sentence may print."""
+
+    mildest: Value
+    worst: Value
+    presumed: Value
+    evidence: tuple[Evidence, ...] = ()
+    shown: Evidence | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether the record settles it (a NaN settles nothing)."""
+        return self.mildest == self.worst
+
+
+Kind = Callable[["Facts", str, dict[str, Any]], Fact]
+
+
+class Facts:
+    """The facts of one chart, each worked out when first asked for."""
+
+    def __init__(
+        self, chart: Chart, terms: Terminology, kinds: Mapping[str, Kind], *, with_drafts: bool = True
+    ) -> None:
+        self.chart, self.terms = chart, terms
+        self.uses = chart.uses if with_drafts else chart.uses_without_drafts
+        self._kinds = kinds
+        self._found: dict[str, Fact] = {}
+
+    def __getitem__(self, name: str) -> Fact:
+        fact = self._found.get(name)
+        if fact is None:
+            definition = self.terms.facts[name]
+            fact = self._found[name] = self._kinds[definition["kind"]](self, name, definition)
+        return fact
+
+    def worked_out(self) -> list[tuple[str, Fact]]:
+        """The facts asked for so far, by name."""
+        return sorted(self._found.items())
+
+    def age(self) -> tuple[int, int] | None:
+        """Completed years today, youngest and oldest possible."""
+        birth = self.chart.person.birth
+        if birth is None:
+            return None
+        return completed_years(birth.last, self.chart.today), completed_years(birth.first, self.chart.today)
+
+    def within(self, day: When, window: dict[str, Any]) -> bool:
+        """Whether a day surely lies within a window of months or days before today."""
+        if "days" in window:
+            return self.chart.today - day.first <= timedelta(days=window["days"])
+        return bool(calendar_months(day.first, self.chart.today) <= window["months"])
+
+
+def partial_date(day: When) -> str:
+    """A date of month or year precision, as it was written."""
+    text = day.first.isoformat()
+    if day.first == day.last:
+        return text
+    return text[:7] if day.first.month == day.last.month else text[:4]

@@ -1,0 +1,238 @@
+"""Facts that are measured: laboratory results, T-scores, and what is computed from them."""
+
+from collections.abc import Iterable
+from math import inf, nan, nextafter
+from typing import Any
+
+from fhir_profiles.chart import AsRecorded, Evidence, Measurement
+from fhir_profiles.dates import calendar_months
+from fhir_profiles.fact import Fact, Facts, partial_date
+from fhir_profiles.quantity import unit_of
+
+__all__ = [
+    "beyond_range",
+    "clearance",
+    "lowest_score",
+    "measurement",
+    "months_since",
+    "on_record",
+    "other_direction",
+    "unclear_site",
+]
+
+
+def measurement(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
+    """The newest usable result. Older than `clears`, it may block but not clear; older than `fresh`, neither."""
+    worse = definition.get("worse")
+    unknown = definition.get("unknown", {})
+    bounds = {"lower": (inf, -inf), "higher": (-inf, inf), None: (nan, nan)}[worse]
+    mildest, worst = unknown.get("mildest", bounds[0]), unknown.get("worst", bounds[1])
+    readings = facts.chart.measurements.get(name, [])
+    refuse = _not_comparable(facts, definition)
+    if refuse:
+        return Fact(
+            mildest, worst, mildest, tuple(_measured(name, definition, m, used=False, reason=refuse) for m in readings)
+        )
+    newest = _newest(readings, worse)
+    evidence = tuple(
+        _measured(name, definition, m, used=m is newest, reason=None if m is newest else "superseded") for m in readings
+    )
+    if newest is None:
+        return Fact(mildest, worst, mildest)
+    fresh = facts.within(newest.taken, definition["fresh"])
+    if not fresh and definition.get("stale") != "at_least":
+        stale = tuple(_measured(name, definition, m, used=False, reason="too-old") for m in readings)
+        return Fact(mildest, worst, mildest, stale)
+    low, high = _reading_bounds(newest)
+    gentle, harsh = (high, low) if worse == "lower" else (low, high)
+    if not fresh or not facts.within(newest.taken, definition.get("clears", definition["fresh"])):
+        harsh = worst
+    elif worse is None and low != high:
+        gentle = harsh = nan
+    # Of a bound the number itself is presumed, as near as the sign allows.
+    presumed = high if low == -inf else low
+    return Fact(gentle, harsh, presumed, evidence, next(e for e in evidence if e.used))
+
+
+def other_direction(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
+    """The same measurement asked about from the other side (too high, where the other asks for too low)."""
+    of = definition["of"]
+    return measurement(facts, of, {**facts.terms.facts[of], "worse": definition["worse"]})
+
+
+def on_record(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
+    """Whether any of the named measurements was made lately, each by its own `fresh`."""
+    found = any(
+        facts.within(reading.taken, facts.terms.facts[of]["fresh"])
+        for of in definition["of"]
+        for reading in facts.chart.measurements.get(of, ())
+    )
+    return Fact(found, found, found)
+
+
+def unclear_site(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
+    """Whether a recent score lacks nothing but its site: the report is worth reading before measuring again."""
+    scores = facts.terms.facts[definition["of"]]
+    resources = {item.resource for item in facts[definition["of"]].evidence if item.reason == "unclear-site"}
+    found = any(s.resource in resources and facts.within(s.taken, scores["fresh"]) for s in facts.chart.scores)
+    return Fact(found, found, found)
+
+
+def beyond_range(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
+    """Whether a measurement lies outside the laboratory's own range, else outside the one given under `otherwise`."""
+    of, low_side = definition["of"], definition["side"] == "low"
+    base = facts[of]
+    reading = _newest(facts.chart.measurements.get(of, ()), facts.terms.facts[of].get("worse"))
+    if base.shown is None or reading is None:
+        return Fact(False, True, False, base.evidence)
+    own = reading.low if low_side else reading.high
+    limit = definition["otherwise"]["value"] if own is None else own
+    beyond = reading.value < limit if low_side else reading.value > limit
+    fresh = facts.within(reading.taken, facts.terms.facts[of]["clears"])
+    return Fact(beyond, beyond or not fresh, beyond, base.evidence, base.shown)
+
+
+def lowest_score(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
+    """The lowest eligible T-score ever measured (README, T-scores).
+
+    Without a fresh one the value now has no lower bound. A score at an unclear site can only worsen.
+    """
+    sites = definition["sites"]
+    contradicted = any(d.certain for d in facts.chart.diagnoses.get(definition["contradicted_by"], ()))
+    plausible = definition["plausible"]
+    evidence, eligible, unclear, fresh = [], [], [], False
+    for score in sorted(facts.chart.scores, key=lambda s: (s.taken, s.site, s.value, s.resource or "")):
+        site = sites[score.site]
+        reason = None
+        if not plausible["from"] <= score.value <= plausible["to"]:
+            reason = "implausible"
+        elif score.value > 0 and contradicted:
+            reason = "contradicted"
+        elif site["eligible"]:
+            eligible.append(score)
+            fresh = fresh or facts.within(score.taken, definition["fresh"])
+        elif site.get("unclear"):
+            unclear.append(score)
+            reason = "unclear-site"
+        else:
+            reason = "site-not-eligible"
+        evidence.append(
+            Evidence(
+                fact=name,
+                used=reason is None,
+                resource=score.resource,
+                site=score.site,
+                value=score.value,
+                unit=definition["unit"],
+                date=partial_date(score.taken),
+                reason=reason,
+                computed=score.computed or None,
+            )
+        )
+    possible = min((s.value for s in (*eligible, *unclear)), default=inf)
+    if not eligible:
+        return Fact(inf, -inf, inf, tuple(evidence))
+    lowest = min(s.value for s in eligible)
+    shown = next(e for e in evidence if e.used and e.value == lowest)
+    return Fact(lowest, min(lowest, possible) if fresh else -inf, lowest, tuple(evidence), shown)
+
+
+def months_since(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
+    """Months since the newest of the scores that count; infinite when there is none."""
+    counting = {item.resource for item in facts[definition["of"]].evidence if item.used}
+    days = [score.taken for score in facts.chart.scores if score.resource in counting]
+    newest = max(days, key=lambda day: day.last, default=None)
+    months = inf if newest is None else max(0.0, calendar_months(newest.first, facts.chart.today))
+    shown = None if newest is None else Evidence(fact=name, used=True, date=partial_date(newest))
+    return Fact(months, months, months, (), shown)
+
+
+def clearance(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
+    """Creatinine clearance: recorded, else computed from a fresh creatinine, weight, age and sex (README, Kidney).
+
+    An eGFR or a diagnosis may block: it puts a ceiling on the answer, and clears nothing. A known clearance stands
+    against an eGFR (labels gate on clearance), not against a diagnosis of advanced disease: the two contradict.
+    """
+    found = measurement(facts, name, definition)
+    if not found.known:
+        found = _cockcroft_gault(facts, name, definition) or found
+    ceiling = definition["blocked_by"]
+    rate, disease = facts[ceiling["measurement"]], facts[ceiling["condition"]]
+    blocks = None
+    if disease.mildest is True:
+        blocks, highest = disease, nextafter(ceiling["ceiling"], -inf)
+    if not found.known and isinstance(rate.presumed, float) and rate.presumed < ceiling["ceiling"]:
+        blocks, highest = rate, rate.presumed
+    if blocks is None or float(found.mildest) <= highest:
+        return found
+    return Fact(highest, min(highest, float(found.worst)), highest, blocks.evidence, blocks.shown)
+
+
+def _cockcroft_gault(facts: Facts, name: str, definition: dict[str, Any]) -> Fact | None:
+    """Clearance from creatinine, weight, age and sex; None where one of them is missing.
+
+    A creatinine too old to clear a gate may still block one: its clearance has no lower bound.
+    """
+    formula = definition["computed"]
+    creatinine, weight = facts[formula["creatinine"]], facts[formula["weight"]]
+    years, sex_known = facts.age(), facts.chart.person.sex
+    if creatinine.shown is None or not weight.known or years is None or sex_known is None:
+        return None
+    assert isinstance(creatinine.presumed, float)
+    assert isinstance(weight.presumed, float)
+    factor = formula["woman"] if sex_known == "female" else 1
+    fastest, slowest = (
+        max(0.0, (formula["years"] - age) * weight.presumed * factor / (formula["divisor"] * creatinine.presumed))
+        for age in years
+    )
+    shown = Evidence(
+        fact=name,
+        used=True,
+        resource=creatinine.shown.resource,
+        value=slowest,
+        unit=definition["unit"],
+        date=creatinine.shown.date,
+        computed=True,
+    )
+    return Fact(fastest, slowest if creatinine.known else -inf, slowest, (shown,), shown)
+
+
+def _newest(readings: Iterable[Measurement], worse: str | None) -> Measurement | None:
+    """The latest; of several on one day the worse, so that order decides nothing."""
+    sign = 1 if worse == "higher" else -1
+    return max(readings, key=lambda m: (m.taken.last, m.taken.first, sign * m.value), default=None)
+
+
+def _measured(
+    name: str, definition: dict[str, Any], reading: Measurement, *, used: bool, reason: str | None = None
+) -> Evidence:
+    recorded = None
+    if unit_of(reading.recorded) != definition["unit"]:
+        recorded = AsRecorded(reading.recorded.value, unit_of(reading.recorded))
+    return Evidence(
+        fact=name,
+        used=used,
+        resource=reading.resource,
+        value=reading.value,
+        unit=definition["unit"],
+        date=partial_date(reading.taken),
+        asRecorded=recorded,
+        reason=reason,
+    )
+
+
+def _reading_bounds(reading: Measurement) -> tuple[float, float]:
+    """The least and the most that a result means: "<" stops short of its number, "<=" does not."""
+    value, comparator = reading.value, reading.comparator
+    if comparator in ("<", "<="):
+        return -inf, value if comparator == "<=" else nextafter(value, -inf)
+    if comparator in (">", ">="):
+        return value if comparator == ">=" else nextafter(value, inf), inf
+    return value, value
+
+
+def _not_comparable(facts: Facts, definition: dict[str, Any]) -> str | None:
+    ages, age = definition.get("ages"), facts.age()
+    if ages and age and (age[0] > ages["to"] or age[1] < ages["from"]):
+        return "age"
+    return None

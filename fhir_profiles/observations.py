@@ -1,0 +1,275 @@
+"""Observations into T-scores and measurements, or a reason why not.
+
+A T-score is found by its code, or by a local code whose text says so; its site comes from the body
+site, then the text, then the code, then the panel that lists it (`hasMember`). Z-scores never count.
+"""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+from fhir_profiles.chart import AsRecorded, Chart, Evidence, Measurement, Score
+from fhir_profiles.dates import When, when
+from fhir_profiles.quantity import Conversion, unit_of
+from fhir_profiles.resources import CodeableConcept, Component, Quantity, Resource
+from fhir_profiles.terminology import Terminology, name_pattern
+
+__all__ = ["ObservationReader"]
+
+_COUNTS = frozenset({"final", "amended", "corrected"})
+
+
+class _Scores:
+    """What `bone_density.yaml` says of T-scores, compiled."""
+
+    def __init__(self, fact: str, definition: dict[str, Any]) -> None:
+        self.fact = fact
+        self.conversion = Conversion(definition["unit"], definition["units"])
+        self.codes: dict[str, str] = definition["scores"]
+        self.not_codes = frozenset(definition["not_scores"])
+        self.names = name_pattern(definition["score_names"])
+        self.not_names = name_pattern(definition["not_score_names"])
+        self.densities: dict[str, str] = definition["densities"]
+        self.density_units = frozenset(definition["density_units"])
+        self.reference = definition["density_reference"]
+        self.sites: dict[str, dict[str, Any]] = definition["sites"]
+        self.site_codes: dict[str, str] = {
+            code: site for site, entry in self.sites.items() for code in entry.get("snomed", ())
+        }
+        self._site_names: dict[str, str] = {
+            name.casefold(): site for site, entry in self.sites.items() for name in entry.get("names", ())
+        }
+        self._site_pattern = name_pattern(self._site_names)
+
+    def site_in(self, text: str | None) -> str | None:
+        match = self._site_pattern.search(text) if text else None
+        return self._site_names[match.group().casefold()] if match else None
+
+
+class ObservationReader:
+    """Reads one Observation at a time into a chart; built once from the data folder."""
+
+    def __init__(self, terms: Terminology) -> None:
+        self._terms = terms
+        (score_fact,) = (name for name, fact in terms.facts.items() if fact["kind"] == "lowest_score")
+        self._scores = _Scores(score_fact, terms.facts[score_fact])
+        self._facts: dict[str, str] = {}
+        self._conversions: dict[str, Conversion] = {}
+        for name, definition in terms.facts.items():
+            for code in definition.get("loinc", ()):
+                self._facts[code] = name
+            if "loinc" in definition:
+                self._conversions[name] = Conversion(definition["unit"], definition.get("units", {}))
+
+    def read(self, chart: Chart, observation: Resource, name: str | None, panel: Resource | None) -> None:
+        """Add what an Observation says. `name` is its relative reference, `panel` the one that lists it.
+
+        Raises ValueError where a date is none.
+        """
+        for part in (observation, *(observation.component or ())):
+            fact, code = self._meaning(part.code)
+            if fact is None:
+                continue
+            if observation.status not in _COUNTS:
+                self._refuse(chart, fact, name, "status")
+                continue
+            taken = when(
+                observation.effectiveDateTime
+                or observation.effectiveInstant
+                or (
+                    observation.effectivePeriod
+                    and (observation.effectivePeriod.end or observation.effectivePeriod.start)
+                )
+                or None
+            )
+            if fact == self._scores.fact:
+                self._score(chart, observation, part, code, taken, name, panel)
+            else:
+                self._measure(chart, fact, observation, part, taken, name)
+
+    def _meaning(self, concept: CodeableConcept | None) -> tuple[str | None, str | None]:
+        """The fact a code stands for, and the LOINC code that said so."""
+        if concept is None:
+            return None, None
+        scores = self._scores
+        for coding in concept.coding or ():
+            if coding.code is None or self._terms.system(coding.system) != "loinc":
+                continue
+            if coding.code in scores.codes or coding.code in scores.densities:
+                return scores.fact, coding.code
+            if coding.code in self._facts:
+                return self._facts[coding.code], coding.code
+            if coding.code in scores.not_codes:
+                return None, None
+        for text in _texts(concept):
+            if scores.names.search(text) and not scores.not_names.search(text):
+                return scores.fact, None
+        return None, None
+
+    # -- measurements -----------------------------------------------------------------------------
+
+    def _measure(
+        self,
+        chart: Chart,
+        fact: str,
+        observation: Resource,
+        part: Resource | Component,
+        taken: When | None,
+        name: str | None,
+    ) -> None:
+        quantity, conversion, definition = part.valueQuantity, self._conversions[fact], self._terms.facts[fact]
+        if quantity is None or quantity.value is None:
+            self._refuse(chart, fact, name, "no-value", taken)
+            return
+        value = conversion.read(quantity)
+        if value is None:
+            self._refuse(chart, fact, name, "unknown-unit", taken, quantity)
+            return
+        plausible = definition["plausible"]
+        if not plausible["from"] <= value <= plausible["to"]:
+            self._refuse(chart, fact, name, "implausible", taken, quantity)
+        elif quantity.comparator not in (None, "<", "<=", ">", ">="):
+            self._refuse(chart, fact, name, "comparator", taken, quantity)
+        elif self._dated(chart, fact, name, taken, quantity):
+            assert taken is not None
+            low, high = _reference(observation, conversion)
+            chart.measurements.setdefault(fact, []).append(
+                Measurement(value, quantity.comparator or "", taken, low, high, name, quantity)
+            )
+
+    def _dated(self, chart: Chart, fact: str, name: str | None, taken: When | None, quantity: Quantity | None) -> bool:
+        if taken is None:
+            self._refuse(chart, fact, name, "no-date", None, quantity)
+        elif chart.in_future(taken):
+            self._refuse(chart, fact, name, "future-date", taken, quantity)
+        else:
+            return True
+        return False
+
+    # -- T-scores ---------------------------------------------------------------------------------
+
+    def _score(
+        self,
+        chart: Chart,
+        observation: Resource,
+        part: Resource | Component,
+        code: str | None,
+        taken: When | None,
+        name: str | None,
+        panel: Resource | None,
+    ) -> None:
+        scores, quantity = self._scores, part.valueQuantity
+        density = code in scores.densities
+        site = self._site(observation, part, code, panel)
+        if quantity is None or quantity.value is None:
+            if not density:
+                self._refuse(chart, scores.fact, name, "no-value", taken, site=site)
+            return
+        if density and part is not observation:
+            return  # a density inside a panel: its reference, if any, belongs to the panel's own T-score
+        value = self._from_density(observation, quantity) if density else scores.conversion.read(quantity)
+        if value is None:
+            if not density:
+                self._refuse(chart, scores.fact, name, "unknown-unit", taken, quantity, site)
+            return
+        if quantity.comparator:
+            self._refuse(chart, scores.fact, name, "comparator", taken, quantity, site)
+        elif self._dated(chart, scores.fact, name, taken, quantity):
+            assert taken is not None
+            chart.scores.append(Score(site, value, taken, name, computed=density))
+
+    def _from_density(self, observation: Resource, measured: Quantity) -> float | None:
+        """(measured - young adult mean) / its standard deviation, seed 004 section 3; None without that reference."""
+        found: dict[str, float] = {}
+        for component in observation.component or ():
+            quantity = component.valueQuantity
+            if quantity is None or quantity.value is None or unit_of(quantity) not in self._scores.density_units:
+                continue
+            for coding in (component.code.coding or ()) if component.code else ():
+                if coding.system == self._scores.reference["system"] and coding.code:
+                    found[coding.code] = quantity.value
+        mean, spread = found.get(self._scores.reference["mean"]), found.get(self._scores.reference["sd"])
+        if mean is None or spread is None or spread <= 0 or unit_of(measured) not in self._scores.density_units:
+            return None
+        # In the decimals as written: a quotient of floats may fall on the wrong side of a limit.
+        exact = [Fraction(repr(number)) for number in (measured.value, mean, spread)]
+        return float((exact[0] - exact[1]) / exact[2])
+
+    def _site(self, observation: Resource, part: Resource | Component, code: str | None, panel: Resource | None) -> str:
+        sites = self._scores.sites
+        by_code = self._scores.codes.get(code or "") or self._scores.densities.get(code or "")
+        stated = self._stated_site(_sites(observation), observation, part)
+        if stated is None and panel is not None and (by_code is None or sites[by_code].get("unclear")):
+            stated = self._stated_site(_sites(panel), panel, panel)
+        if stated is None:
+            return by_code or "unknown"
+        # "hip" beside the code of the total hip takes nothing away from the code.
+        return by_code if by_code and by_code in sites[stated].get("refined_by", ()) else stated
+
+    def _stated_site(
+        self, concepts: Sequence[CodeableConcept], owner: Resource, part: Resource | Component
+    ) -> str | None:
+        scores = self._scores
+        for concept in concepts:
+            for coding in concept.coding or ():
+                if self._terms.system(coding.system) == "snomed" and (site := scores.site_codes.get(coding.code or "")):
+                    return site
+            for text in _texts(concept):
+                if named := scores.site_in(text):
+                    return named
+        # The text of the code only, where a person may have written it; displays repeat the code.
+        for written in (
+            part.code.text if part.code else None,
+            owner.code.text if owner.code else None,
+            part.valueString,
+        ):
+            if named := scores.site_in(written):
+                return named
+        return None
+
+    # -- refusals ---------------------------------------------------------------------------------
+
+    @staticmethod
+    def _refuse(
+        chart: Chart,
+        fact: str,
+        name: str | None,
+        reason: str,
+        taken: When | None = None,
+        quantity: Quantity | None = None,
+        site: str | None = None,
+    ) -> None:
+        recorded = AsRecorded(quantity.value, unit_of(quantity)) if quantity else None
+        chart.refused.append(
+            Evidence(
+                fact=fact,
+                used=False,
+                resource=name,
+                site=site,
+                date=taken.first.isoformat() if taken else None,
+                asRecorded=recorded,
+                reason=reason,
+            )
+        )
+
+
+def _texts(concept: CodeableConcept) -> Iterator[str]:
+    if concept.text:
+        yield concept.text
+    for coding in concept.coding or ():
+        if coding.display:
+            yield coding.display
+
+
+def _sites(resource: Resource) -> list[CodeableConcept]:
+    site = resource.bodySite
+    return site if isinstance(site, list) else [site] if site else []
+
+
+def _reference(observation: Resource, conversion: Conversion) -> tuple[float | None, float | None]:
+    """The laboratory's own limits, where it gives exactly one range and we can read its unit."""
+    ranges = observation.referenceRange or ()
+    if len(ranges) != 1:
+        return None, None
+    low, high = ranges[0].low, ranges[0].high
+    return (conversion.read(low) if low else None, conversion.read(high) if high else None)

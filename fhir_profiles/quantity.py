@@ -1,0 +1,43 @@
+"""A number with a UCUM unit; converts only what a data file declares.
+
+An unknown unit is never guessed: `Conversion.read` answers None and the reader says why. Conversion
+is exact (fractions of the decimal as written), so a value stands on the same side of a limit in
+either unit.
+"""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from math import isfinite
+
+from fhir_profiles.resources import Quantity
+
+__all__ = ["Conversion", "unit_of"]
+
+
+def unit_of(quantity: Quantity) -> str | None:
+    """The unit as coded, else as printed; None when the quantity has neither."""
+    return quantity.code or quantity.unit or None
+
+
+class Conversion:
+    """What one fact accepts: its canonical UCUM unit, and the factor of each further unit.
+
+    `factors` maps a unit to a decimal or a ratio of decimals ("10/40.078"): canonical = value x factor.
+    A unit of None in `factors` (written `none` in the data file) accepts a number without unit.
+    """
+
+    def __init__(self, unit: str, factors: Mapping[str, str | int | float]) -> None:
+        self.unit = unit
+        self._factors: dict[str, Fraction] = {unit: Fraction(1)}
+        for name, factor in factors.items():
+            numerator, _, denominator = str(factor).partition("/")
+            self._factors[name] = Fraction(numerator) / Fraction(denominator or "1")
+
+    def read(self, quantity: Quantity) -> float | None:
+        """The value in the canonical unit, or None where number or unit cannot be used."""
+        if quantity.value is None or not isfinite(quantity.value):
+            return None
+        factor = self._factors.get(unit_of(quantity) or "none")
+        if factor is None:
+            return None
+        return quantity.value if factor == 1 else float(Fraction(repr(quantity.value)) * factor)

@@ -1,0 +1,199 @@
+"""From received resources to a chart: whose they are, what they refer to, who reads them.
+
+Resources of another patient are ignored. The same resource under two keys counts once. A draft with
+the id of a listed order replaces it. One broken resource spoils nothing but itself.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from typing import Any
+
+from fhir_profiles.chart import Chart, Evidence, Person
+from fhir_profiles.conditions import ConditionReader, settle_fractures
+from fhir_profiles.dates import when
+from fhir_profiles.medications import MedicationReader
+from fhir_profiles.observations import ObservationReader
+from fhir_profiles.resources import Entry, Reference, Resource
+from fhir_profiles.terminology import Terminology, terminology
+
+__all__ = ["RecordReader"]
+
+_MEDICATION = frozenset({"MedicationRequest", "MedicationStatement", "MedicationAdministration"})
+
+
+class RecordReader:
+    """Reads a patient's resources; built once from the data folder and shared by every request."""
+
+    def __init__(self, terms: Terminology | None = None) -> None:
+        self.terms = terms or terminology()
+        self._observations = ObservationReader(self.terms)
+        self._conditions = ConditionReader(self.terms)
+        self._medications = MedicationReader(self.terms)
+
+    def drafts_known(self, drafts: Iterable[Entry], others: Sequence[Entry] = ()) -> bool:
+        """Whether any draft order is for a medicine we know; looked at before anything else.
+
+        `others` are the resources that a draft may refer to.
+        """
+        index = _Index(others)
+        return any(
+            entry.resource is not None
+            and entry.resource.resourceType in _MEDICATION
+            and self._medications.medicine(entry.resource, index.resolver(entry.resource))[0] is not None
+            for entry in drafts
+        )
+
+    def read(
+        self,
+        patient_id: str,
+        entries: Sequence[Entry],
+        told: Iterable[str],
+        today: date,
+        *,
+        drafts: Sequence[Entry] = (),
+        unreadable: int = 0,
+    ) -> Chart | None:
+        """The chart of one patient on one day; None when the patient is not among the resources.
+
+        `entries` are the resources of every prefetch key, `told` the keys that were answered,
+        `drafts` the orders in hand, `unreadable` how many resources could not be decoded.
+        """
+        index = _Index([*entries, *drafts])
+        hers = [
+            entry
+            for entry in entries
+            if entry.resource and entry.resource.resourceType == "Patient" and entry.resource.id == patient_id
+        ]
+        patient = next((entry.resource for entry in hers), None)
+        if patient is None:
+            return None
+        chart = Chart(today, _person(patient), frozenset(told), unreadable=unreadable)
+        if patient.birthDate and chart.person.birth is None:
+            chart.refused.append(Evidence(fact="age", used=False, resource=_name(patient), reason="bad-date"))
+        addresses = {patient_id, *(entry.fullUrl for entry in hers if entry.fullUrl)}
+        panels = index.panels()
+        seen: dict[tuple[str, str], list[Resource]] = {}
+        in_hand = [
+            entry.resource
+            for entry in drafts
+            if entry.resource and entry.resource.resourceType in _MEDICATION and _belongs(entry.resource, addresses)
+        ]
+        for entry in entries:
+            resource = entry.resource
+            if resource is None or not _belongs(resource, addresses):
+                continue
+            if resource.id is not None:
+                same = seen.setdefault((resource.resourceType, resource.id), [])
+                if resource in same:
+                    continue
+                same.append(resource)
+            self._read_one(chart, resource, entry.fullUrl, index, panels)
+        listed = chart.uses
+        replaced = {_name(draft) for draft in in_hand if draft.id}
+        chart.uses = [use for use in listed if use.resource not in replaced]
+        chart.uses_without_drafts = listed
+        for draft in in_hand:
+            self._guarded(self._medications.read, chart, draft, _name(draft), index.resolver(draft), in_hand=True)
+        settle_fractures(chart)
+        return chart
+
+    def _read_one(
+        self, chart: Chart, resource: Resource, url: str | None, index: "_Index", panels: dict[str, Resource]
+    ) -> None:
+        name, kind = _name(resource), resource.resourceType
+        if kind == "Observation":
+            panel = panels.get(name or "") or panels.get(url or "")
+            self._guarded(self._observations.read, chart, resource, name, panel)
+        elif kind == "Condition":
+            self._guarded(self._conditions.read_condition, chart, resource, name, index.resolver(resource))
+        elif kind == "Procedure":
+            self._guarded(self._conditions.read_procedure, chart, resource, name)
+        elif kind in _MEDICATION:
+            self._guarded(self._medications.read, chart, resource, name, index.resolver(resource))
+
+    @staticmethod
+    def _guarded(
+        read: Callable[..., None], chart: Chart, resource: Resource, name: str | None, *rest: Any, **options: Any
+    ) -> None:
+        try:
+            read(chart, resource, name, *rest, **options)
+        except ValueError:
+            family = _FAMILY[resource.resourceType]
+            chart.refused.append(Evidence(fact=family, used=False, resource=name, reason="bad-date"))
+
+
+_FAMILY = {
+    "Observation": "observation",
+    "Condition": "condition",
+    "Procedure": "procedure",
+    "MedicationRequest": "medication",
+    "MedicationStatement": "medication",
+    "MedicationAdministration": "medication",
+}
+
+
+class _Index:
+    """Resources by the addresses that references use; built only when a reference must be followed."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = entries
+        self._found: dict[str, Resource] | None = None
+
+    def _by_address(self) -> dict[str, Resource]:
+        if self._found is None:
+            self._found = {}
+            for entry in self._entries:
+                if entry.resource is None:
+                    continue
+                for address in (entry.fullUrl, _name(entry.resource)):
+                    if address:
+                        self._found.setdefault(address, entry.resource)
+        return self._found
+
+    def resolver(self, owner: Resource) -> Callable[[str], Resource | None]:
+        """Follow a reference from `owner`: contained, urn:uuid, relative or absolute, with or without version."""
+
+        def resolve(reference: str) -> Resource | None:
+            if reference.startswith("#"):
+                return next((part for part in owner.contained or () if part.id == reference[1:]), None)
+            reference = reference.partition("/_history/")[0]
+            found = self._by_address()
+            return found.get(reference) or found.get("/".join(reference.rsplit("/", 2)[-2:]))
+
+        return resolve
+
+    def panels(self) -> dict[str, Resource]:
+        """The Observation that lists another under `hasMember`, by the member's address."""
+        found: dict[str, Resource] = {}
+        for entry in self._entries:
+            if entry.resource is not None and entry.resource.hasMember:
+                for member in entry.resource.hasMember:
+                    if member.reference:
+                        found[member.reference] = entry.resource
+                        found["/".join(member.reference.rsplit("/", 2)[-2:])] = entry.resource
+        return found
+
+
+def _name(resource: Resource) -> str | None:
+    return f"{resource.resourceType}/{resource.id}" if resource.id else None
+
+
+def _belongs(resource: Resource, addresses: set[str]) -> bool:
+    """Whether a resource is about this patient; one that names nobody came from a query by patient."""
+    owner: Reference | None = resource.subject or resource.patient
+    if owner is None or owner.reference is None:
+        return True
+    reference = owner.reference.partition("/_history/")[0]
+    if reference in addresses:
+        return True
+    kind, _, identity = reference.removeprefix("urn:uuid:").rpartition("/")
+    return identity in addresses and (kind == "" or kind.endswith("Patient"))
+
+
+def _person(patient: Resource) -> Person:
+    try:
+        birth = when(patient.birthDate)
+    except ValueError:
+        birth = None
+    dead = bool(patient.deceasedBoolean or patient.deceasedDateTime)
+    return Person(birth, patient.gender if patient.gender in ("female", "male") else None, dead)

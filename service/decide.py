@@ -1,0 +1,335 @@
+"""From a chart to a decision: the tier, the findings, the agents. Pure: same chart, same rules, same answer.
+
+The assessment is worked out three times: at every fact's mildest, at its worst, and as presumed. The two
+corners suffice because the tier is monotone in every fact (a test proves it). Only when they differ does
+the engine look for the facts that would settle them.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from math import inf, nan
+from typing import Any
+
+from fhir_profiles import KINDS, Chart, Evidence, Fact, Facts
+from fhir_profiles.chart import Use
+from service.gates import Ruling, Subject, rule_on
+from service.pages import Outcome, Section
+from service.rules import Agent, Rules
+
+__all__ = ["Decision", "Finding", "Tier", "Verdict", "decide"]
+
+UNCLASSIFIED = "unclassified"
+_GOING_ON = frozenset({"active", "planned"})
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """The assessment: `tier` is None while it cannot be named, `rule` is then the page's rule for that."""
+
+    tier: str | None
+    rule: str
+    at_least: str
+    at_most: str
+
+    @property
+    def provisional(self) -> bool:
+        return self.at_least != self.at_most
+
+
+@dataclass(slots=True)
+class Finding:
+    """One outcome that applies. `rulings` are the table rows behind it, `order` the order it is about."""
+
+    section: Section
+    outcome: Outcome
+    indicator: str
+    rulings: list[Ruling] = field(default_factory=list)
+    order: Use | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An agent for this patient: what the table says of it; clear when it says nothing that stops."""
+
+    agent: Agent
+    rulings: tuple[Ruling, ...]
+
+    @property
+    def stopped(self) -> bool:
+        """Ruled out, to be corrected or to be asked about first: not to be suggested."""
+        return any(ruling.result in ("block", "hold", "ask") for ruling in self.rulings)
+
+
+@dataclass(slots=True)
+class Decision:
+    """Everything an answer is made of. `tier` is None where the guideline does not apply at all."""
+
+    rules: Rules
+    facts: Facts
+    tier: Tier | None
+    before: Tier | None
+    findings: list[Finding]
+    verdicts: list[Verdict]
+    recommended: Agent | None
+    missing: list[str]
+    silent: bool
+    in_hand: tuple[Use, ...]
+
+    @property
+    def outcomes(self) -> list[str]:
+        """The outcome codes that apply, sorted."""
+        return sorted({finding.outcome.code for finding in self.findings})
+
+    def unusable(self) -> list[Evidence]:
+        """What was on record and could not be used, as far as a clinician should know of it."""
+        told = {"always": True, "never": False}
+        return [
+            item
+            for item in self.evidence()
+            if item.reason and told.get(self.rules.reasons[item.reason]["told"], item.fact in self.missing)
+        ]
+
+    def evidence(self) -> list[Evidence]:
+        """What was looked at, once each: behind every fact worked out, then what could not be used."""
+        seen: dict[tuple[Any, ...], Evidence] = {}
+        for name, fact in self.facts.worked_out():
+            if not self.rules.terms.facts[name].get("unlisted"):
+                for item in fact.evidence:
+                    seen.setdefault((item.fact, item.resource, item.site, item.value, item.date, item.drug), item)
+        for item in self.facts.chart.refused:
+            seen.setdefault((item.fact, item.resource, item.site, item.reason, item.date, item.drug), item)
+        return sorted(
+            seen.values(), key=lambda item: (item.fact, item.date or "", item.resource or "", item.site or "")
+        )
+
+
+def decide(rules: Rules, chart: Chart, hook: str, *, judged: Collection[str] | None = None) -> Decision | None:
+    """Decide on a chart for a hook; None when the patient is out of scope.
+
+    `judged` are the names of the orders in hand to be judged (order-select: the selections), None for all of
+    them; on hooks without orders there are none, and the tier is not compared with the one before.
+    """
+    if not _in_scope(rules, chart):
+        return None
+    facts = Facts(chart, rules.terms, KINDS)
+    in_hand = tuple(use for use in chart.uses if use.in_hand and (judged is None or use.resource in judged))
+    outside = rules.guideline.page["outside"]
+    if facts[outside["fact"]].mildest is True:
+        return _outside(rules, facts, hook, in_hand, outside["section"])
+    tier = _tier(rules.assessment, facts)
+    ordering = hook != "patient-view"
+    before = _tier(rules.assessment, Facts(chart, rules.terms, KINDS, with_drafts=False)) if ordering else None
+    findings, missing = _asked_by_tier(rules, facts, tier)
+    candidates = [
+        Subject(agent.drug, agent.route, "candidate", agent.id)
+        for agent in rules.agents
+        if tier.tier in rules.guideline.page["candidates"]["tiers"]
+        and facts[rules.guideline.page["candidates"]["unless"]].presumed is False
+    ]
+    rulings = rule_on(rules.gates, [*candidates, *_held(rules, chart, in_hand)], facts)
+    by_agent = {subject.agent: tuple(r for r in rulings if r.subject is subject) for subject in candidates}
+    verdicts = [Verdict(agent, by_agent[agent.id]) for agent in rules.agents if agent.id in by_agent]
+    for section in rules.sections:
+        findings += _run(rules, section, facts, tier, before, hook)
+    findings += _from_rulings(rules, rulings, missing)
+    findings += _orders(rules, hook, chart, in_hand)
+    decision = Decision(
+        rules=rules,
+        facts=facts,
+        tier=tier,
+        before=before,
+        findings=_unique(findings),
+        verdicts=verdicts,
+        recommended=_recommended(verdicts),
+        missing=list(dict.fromkeys(missing)),
+        silent=chart.person.dead,
+        in_hand=in_hand,
+    )
+    if decision.unusable() or chart.unreadable:
+        decision.findings.append(_named(rules, "data-quality"))
+    return decision
+
+
+def _in_scope(rules: Rules, chart: Chart) -> bool:
+    scope = rules.guideline.page["scope"]
+    if any(chart.diagnoses.get(key) for key in scope["conditions"]):
+        return True
+    anywhere = frozenset().union(*(rules.terms.drugs_in(group) for group in scope["drugs"]))
+    drafted = frozenset().union(*(rules.terms.drugs_in(group) for group in scope["drafts"]))
+    return any(use.drug in anywhere or (use.in_hand and use.drug in drafted) for use in chart.uses)
+
+
+def _outside(rules: Rules, facts: Facts, hook: str, in_hand: tuple[Use, ...], stem: str) -> Decision:
+    """The guideline does not apply: its one section says so; what is in hand or on the list is still judged."""
+    # Worked out all the same, so that the answer lists what the record holds of them.
+    _ = [facts[name] for name in rules.assessment.facts]
+    (section,) = (section for section in rules.sections if section.stem == stem)
+    findings = _run(rules, section, facts, None, None, hook)
+    rulings = rule_on(rules.gates, _held(rules, facts.chart, in_hand), facts)
+    findings += [*_from_rulings(rules, rulings, []), *_orders(rules, hook, facts.chart, in_hand)]
+    findings = [finding for finding in findings if finding.section is section or finding.indicator == "critical"]
+    return Decision(rules, facts, None, None, _unique(findings), [], None, [], facts.chart.person.dead, in_hand)
+
+
+# -- the assessment --------------------------------------------------------------------------------
+
+
+def _tier(section: Section, facts: Facts) -> Tier:
+    triples = [facts[name] for name in section.facts]
+    assert section.decide is not None
+    tier_of, order = section.page["rules"], section.page["tiers"]
+    at_least = tier_of[section.decide(*(fact.mildest for fact in triples))]["tier"]
+    at_most = tier_of[section.decide(*(fact.worst for fact in triples))]["tier"]
+    rule = section.decide(*(fact.presumed for fact in triples))
+    tier = tier_of[rule]["tier"]
+    if tier != order[-1] and facts[section.page["settled_by"]].worst == -inf:
+        return Tier(None, section.page["unsettled"], at_least, at_most)
+    return Tier(tier, rule, at_least, at_most)
+
+
+def _asked_by_tier(rules: Rules, facts: Facts, tier: Tier) -> tuple[list[Finding], list[str]]:
+    """What to ask because the tier hangs on it, and the names of those facts, the page's order first."""
+    section = rules.assessment
+    assert section.decide is not None
+    if not tier.provisional:
+        return [], []
+    triples = {name: facts[name] for name in section.facts}
+    findings, missing = [], []
+    for name, fact in triples.items():
+        if fact.known:
+            continue
+        tiers = {
+            section.page["rules"][
+                section.decide(*(value if other == name else triples[other].presumed for other in section.facts))
+            ]["tier"]
+            for value in (fact.mildest, fact.worst)
+        }
+        if len(tiers) == 1:
+            continue
+        missing.append(name)
+        code = section.asks.get(name) or (section.page["confirms"].get(name) if _on_record(fact) else None)
+        if code is not None:
+            findings.append(_finding(section, code))
+    return findings, missing
+
+
+def _on_record(fact: Fact) -> bool:
+    """Whether the record holds something unclear, as against nothing at all."""
+    return any(item.reason not in ("high-energy", "young", "past-use", "not-taken") for item in fact.evidence)
+
+
+# -- the other sections ----------------------------------------------------------------------------
+
+
+def _run(
+    rules: Rules, section: Section, facts: Facts, tier: Tier | None, before: Tier | None, hook: str
+) -> list[Finding]:
+    if hook not in section.hooks:
+        return []
+    assert section.decide is not None
+    assessed: dict[str, Fact] = {}
+    if tier is not None:
+        stem = rules.assessment.stem
+        now, then = tier.tier or UNCLASSIFIED, (before or tier).tier or UNCLASSIFIED
+        assessed = {
+            stem: Fact(tier.at_least, tier.at_most, now),
+            f"{stem}_before": Fact(then, then, then),
+            f"{stem}_rule": Fact(tier.rule, tier.rule, tier.rule),
+        }
+    triples = [assessed.get(name) or facts[name] for name in section.facts]
+    names = list(section.decide(*(fact.presumed for fact in triples)))
+    if section.asks:
+        possible = set(section.decide(*(fact.worst for fact in triples))) - set(names)
+        if possible:
+            unknown = [name for name, fact in zip(section.facts, triples, strict=True) if not fact.known]
+            names += [section.asks[name] for name in unknown if name in section.asks]
+    return [_finding(section, name) for name in dict.fromkeys(names)]
+
+
+def _finding(section: Section, name: str) -> Finding:
+    outcome = section.outcomes[name]
+    return Finding(section, outcome, outcome.indicator)
+
+
+def _named(rules: Rules, code: str) -> Finding:
+    """The finding of a code that no logic decides, from the page that words it (the loader has seen that one does)."""
+    return _finding(next(section for section in rules.guideline.sections if code in section.outcomes), code)
+
+
+# -- tables and orders -----------------------------------------------------------------------------
+
+
+def _held(rules: Rules, chart: Chart, in_hand: tuple[Use, ...]) -> list[Subject]:
+    gated = frozenset().union(*(gate.drugs for gate in rules.gates))
+    held = [Subject(use.drug, use.route, "in-hand", use=use) for use in in_hand if use.drug in gated]
+    for use in chart.uses:
+        if use.drug in gated and not use.in_hand and (_goes_on(use, chart) or use.supply_runs):
+            held.append(Subject(use.drug, use.route, "listed", use=use))
+    return sorted(held, key=lambda s: (s.standing, s.drug, s.route or "", (s.use and s.use.resource) or ""))
+
+
+def _goes_on(use: Use, chart: Chart) -> bool:
+    return use.state in _GOING_ON and (use.end is None or use.end.last >= chart.today)
+
+
+def _from_rulings(rules: Rules, rulings: list[Ruling], missing: list[str]) -> list[Finding]:
+    """The outcomes of table rows, those of one outcome together; facts to be asked for go to `missing`."""
+    found: dict[str, Finding] = {}
+    for ruling in rulings:
+        code = ruling.outcome
+        if code is None:
+            continue
+        if ruling.result == "ask":
+            missing.append(rules.terms.facts[ruling.gate.fact].get("of", ruling.gate.fact))
+        if code not in found:
+            found[code] = _named(rules, code)
+            if ruling.result != "ask":
+                found[code].indicator = ruling.indicator
+        found[code].rulings.append(ruling)
+        if ruling.result != "ask":
+            found[code].indicator = max(found[code].indicator, ruling.indicator, key=SEVERITY.__getitem__)
+    return list(found.values())
+
+
+SEVERITY = {"info": 0, "warning": 1, "critical": 2}
+
+
+def _orders(rules: Rules, hook: str, chart: Chart, in_hand: tuple[Use, ...]) -> list[Finding]:
+    """What the sections of one order say: of each order in hand, and of each one on the list."""
+    findings = []
+    listed = [use for use in chart.uses if not use.in_hand and _goes_on(use, chart)]
+    for section in rules.per_order:
+        assert section.decide is not None
+        for use in (*in_hand, *listed):
+            values = {
+                "drug": use.drug,
+                "route": use.route or "",
+                "dose": nan if use.dose is None or use.unit != "mg" else use.dose,
+                "interval_days": nan if use.interval_days is None else use.interval_days,
+                "in_hand": use.in_hand,
+            }
+            for name in section.decide(*(values[fact] for fact in section.facts)):
+                finding = _finding(section, name)
+                finding.order = use
+                findings.append(finding)
+    return findings
+
+
+def _recommended(verdicts: list[Verdict]) -> Agent | None:
+    """The first in rank of the agents that nothing speaks against."""
+    clear = [verdict.agent for verdict in verdicts if not verdict.stopped and verdict.agent.rank is not None]
+    return min(clear, key=lambda agent: agent.rank or 0, default=None)
+
+
+def _unique(findings: list[Finding]) -> list[Finding]:
+    """Each outcome once (each order's own apart), in the order found, the loudest kept."""
+    kept: dict[tuple[str, str, Any], Finding] = {}
+    for finding in findings:
+        key = (
+            finding.outcome.code,
+            finding.outcome.variant,
+            finding.order and (finding.order.resource, finding.order.drug),
+        )
+        if key not in kept or SEVERITY[kept[key].indicator] < SEVERITY[finding.indicator]:
+            kept[key] = finding
+    return list(kept.values())

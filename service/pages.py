@@ -1,0 +1,207 @@
+"""Guideline pages as read from disk: numbers, words, outcomes, and the logic beside them.
+
+A section is a same-stem pair: `<section>.yaml`, which a clinician reviews, and (unless it is a table)
+`<section>.py` with one function `decide`. Page and logic are held against each other; every flaw is listed.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.resources.abc import Traversable
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from fhir_profiles import load_yaml
+from service.words import Words
+
+__all__ = ["Basis", "Guideline", "Indicator", "Number", "Outcome", "Section", "load_guideline", "parameters"]
+
+Basis = Literal["label", "seed", "guideline", "house"]
+Indicator = Literal["info", "warning", "critical"]
+
+HOOKS = frozenset({"patient-view", "order-select", "order-sign"})
+KINDS = ("assessment", "recommendation", "table")
+_MEMBERS = frozenset(
+    {"title", "kind", "where", "hooks", "each", "numbers", "same_numbers", "dates", "blanks", "outcomes", "asks"}
+    | {"confirms", "decided_elsewhere", "rows", "agents", "words", "rules", "tiers", "settled_by", "unsettled"}
+)
+
+
+class Number(Struct, frozen=True, forbid_unknown_fields=True):
+    """A number of the source: what it is, what it limits, who says so and where."""
+
+    name: str
+    value: float
+    unit: str
+    basis: Basis
+    says: str
+    where: str
+    of: str | None = None
+
+
+class _OutcomeEntry(Struct, forbid_unknown_fields=True):
+    """An outcome as the page writes it."""
+
+    indicator: Indicator
+    lead: int = 50
+    place: int | None = None
+    summary: dict[str, str] | None = None
+    detail: dict[str, str] | None = None
+    orders: tuple[str, ...] = ()
+    orders_for: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a rule may conclude, with its words. `variant` tells apart wordings of one outcome code.
+
+    `lead`: the lowest of a card's gives its summary; `place`: where its detail stands on the card.
+    """
+
+    code: str
+    variant: str
+    indicator: Indicator
+    lead: int
+    place: int
+    summary: Words | None
+    detail: Words | None
+    orders: tuple[str, ...]
+    orders_for: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Section:
+    """One page with its logic, as the engine runs it."""
+
+    guideline: str
+    stem: str
+    title: Mapping[str, str]
+    kind: str
+    hooks: frozenset[str]
+    numbers: dict[str, Number]
+    outcomes: dict[str, Outcome]
+    asks: dict[str, str]
+    page: dict[str, Any]
+    facts: tuple[str, ...] = ()
+    decide: Callable[..., Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """`<guideline>/<section>`, as findings name it."""
+        return f"{self.guideline}/{self.stem}"
+
+
+@dataclass(slots=True)
+class Guideline:
+    """A guideline folder: its own page, and its sections in reading order."""
+
+    name: str
+    page: dict[str, Any]
+    sections: list[Section] = field(default_factory=list)
+
+
+def load_guideline(package: str, folder: Traversable, codes: Mapping[str, Any], flaws: list[str]) -> Guideline:
+    """Read a folder of a package; what is wrong with a page is added to `flaws`, with the file and the place.
+
+    `codes` are the outcomes that a page may name.
+    """
+    guideline = Guideline(folder.name, load_yaml(folder.joinpath("guideline.yaml")))
+    names = sorted(entry.name for entry in folder.iterdir())
+    for name in names:
+        if name.endswith(".yaml") and name != "guideline.yaml":
+            stem = name.removesuffix(".yaml")
+            found: list[str] = []
+            section = _section(folder.name, stem, load_yaml(folder.joinpath(name)) or {}, codes, found)
+            if section.kind != "table":
+                section.decide = _logic(f"{package}.{folder.name}", stem, folder, found)
+                section.facts = parameters(section.decide, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+            guideline.sections.append(section)
+            flaws += [f"{section.name}: {flaw}" for flaw in found]
+    stems = {section.stem for section in guideline.sections} | {"__init__"}
+    flaws += [f"{folder.name}/{name}: logic without a page" for name in names if _stray_logic(name, stems)]
+    _share_numbers(guideline, flaws)
+    return guideline
+
+
+def _stray_logic(name: str, stems: set[str]) -> bool:
+    return name.endswith(".py") and name.removesuffix(".py") not in stems
+
+
+def _section(guideline: str, stem: str, page: dict[str, Any], codes: Mapping[str, Any], flaws: list[str]) -> Section:
+    section = Section(
+        guideline=guideline,
+        stem=stem,
+        title=page.get("title", {}),
+        kind=page.get("kind", "recommendation"),
+        hooks=frozenset(page.get("hooks", HOOKS)),
+        numbers={},
+        outcomes={},
+        asks=page.get("asks", {}),
+        page=page,
+    )
+    flaws += [f"a page has no member {name}" for name in sorted(page.keys() - _MEMBERS)]
+    if section.kind not in KINDS:
+        flaws.append(f"unknown kind {section.kind}")
+    flaws += [f"unknown hook {name}" for name in sorted(section.hooks - HOOKS)]
+    for name, entry in page.get("numbers", {}).items():
+        try:
+            section.numbers[name] = msgspec.convert(
+                dict(entry, name=name) if isinstance(entry, dict) else entry, Number
+            )
+        except msgspec.ValidationError as error:
+            flaws.append(f"number {name}: {error}")
+    for name, entry in page.get("outcomes", {}).items():
+        try:
+            outcome = section.outcomes[name] = _outcome(name, msgspec.convert(entry, _OutcomeEntry))
+        except msgspec.ValidationError as error:
+            flaws.append(f"outcome {name}: {error}")
+            continue
+        if outcome.code not in codes:
+            flaws.append(f"outcome {outcome.code} is not in outcomes.yaml")
+        elif codes[outcome.code]["opens"] and outcome.summary is None:
+            flaws.append(f"outcome {name} opens a card and has no summary")
+    return section
+
+
+def _outcome(name: str, entry: _OutcomeEntry) -> Outcome:
+    code, _, variant = name.partition(":")
+    return Outcome(
+        code=code,
+        variant=variant,
+        indicator=entry.indicator,
+        lead=entry.lead,
+        place=entry.lead if entry.place is None else entry.place,
+        summary=Words(entry.summary) if entry.summary is not None else None,
+        detail=Words(entry.detail) if entry.detail is not None else None,
+        orders=entry.orders,
+        orders_for=entry.orders_for,
+    )
+
+
+def _logic(package: str, stem: str, folder: Traversable, flaws: list[str]) -> Callable[..., Any] | None:
+    """`decide` of the file beside a page."""
+    module = import_module(f"{package}.{stem}") if folder.joinpath(f"{stem}.py").is_file() else None
+    decide: Callable[..., Any] | None = getattr(module, "decide", None)
+    if decide is None:
+        flaws.append(f"no decide() in {stem}.py beside it")
+    return decide
+
+
+def _share_numbers(guideline: Guideline, flaws: list[str]) -> None:
+    """Give a page the numbers that it takes from another."""
+    by_stem = {section.stem: section for section in guideline.sections}
+    for section in guideline.sections:
+        for name, stem in section.page.get("same_numbers", {}).items():
+            if stem in by_stem and name in by_stem[stem].numbers:
+                section.numbers[name] = by_stem[stem].numbers[name]
+            else:
+                flaws.append(f"{section.name}: {stem} has no number {name}")
+
+
+def parameters(decide: Callable[..., Any] | None, kind: Any) -> tuple[str, ...]:
+    """The names of a function's parameters of one kind; none where there is no function."""
+    found = inspect.signature(decide).parameters if decide is not None else {}
+    return tuple(name for name, parameter in found.items() if parameter.kind is kind)

@@ -1,0 +1,297 @@
+"""From a decision to cards in the reader's language. Pure: identical evidence gives identical text.
+
+One card per topic, five at most by construction; critical first. Agents stand alone on the tier card
+(at most one is chosen); laboratory and imaging orders on the cards of their own topics (any of them).
+"""
+
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from typing import Any
+from uuid import UUID, uuid5
+
+from msgspec import Struct
+
+from cds_hooks import Action, Card, Coding, OverrideReason, Response, Source, Suggestion, encode
+from cds_hooks.card import LONGEST_SUMMARY, utf16_length
+from fhir_profiles import Evidence, load_yaml
+from service.decide import SEVERITY, Decision, Finding, Tier, Verdict
+from service.fill import Filler
+from service.gates import Ruling
+from service.orders import Order
+
+__all__ = ["Voice", "speak"]
+
+WORDS: dict[str, Any] = load_yaml(files("service").joinpath("terms.yaml"))
+TOPICS = tuple(WORDS["topics"])
+_NAMESPACE = UUID("5f1b63a6-3a3c-5d0b-9d3f-9b1e0f6c2a41")
+_REASONS = {
+    language: tuple(
+        OverrideReason(code=code, system=WORDS["override_system"], display=words[language])
+        for code, words in WORDS["override_reasons"].items()
+    )
+    for language in ("en", "zh")
+}
+
+Draft = Callable[[str], dict[str, Any] | None]
+
+
+class Voice(Struct, frozen=True):
+    """Who is answered: the language, the patient, what makes the uuids the same again for a repeated request,
+    and the drafts in hand as they were received."""
+
+    language: str
+    patient_id: str
+    seed: str
+    draft: Draft
+
+    def uuid(self, *parts: str | int) -> str:
+        return str(uuid5(_NAMESPACE, "|".join([self.seed, *map(str, parts)])))
+
+
+class TierView(Struct, omit_defaults=True, rename="camel"):
+    """The tier as the assessment shows it."""
+
+    provisional: bool
+    at_least: str
+    at_most: str
+    tier_rule: str
+    tier: str | None = None
+
+
+class Assessment(Struct, omit_defaults=True, rename="camel"):
+    """The assessment extension, the public contract."""
+
+    guideline: str
+    tier: str | None = None
+    provisional: bool | None = None
+    at_least: str | None = None
+    at_most: str | None = None
+    tier_rule: str | None = None
+    without_draft_orders: TierView | None = None
+    missing: list[str] = []
+    facts: list[Evidence] = []
+    outcomes: list[str] = []
+
+
+def speak(decision: Decision | None, voice: Voice) -> bytes:
+    """The JSON answer; without a decision (out of scope) no cards and no assessment."""
+    if decision is None:
+        return encode(Response(cards=()))
+    cards = () if decision.silent else tuple(_cards(decision, voice))
+    return encode(Response(cards=cards, extension={"org.osteohooks.assessment": _assessment(decision)}))
+
+
+def _assessment(decision: Decision) -> Assessment:
+    tier, before = decision.tier, decision.before
+    found = Assessment(
+        guideline=decision.rules.guideline.name,
+        missing=decision.missing,
+        facts=decision.evidence(),
+        outcomes=decision.outcomes,
+    )
+    if tier is not None:
+        found.tier, found.provisional, found.tier_rule = tier.tier, tier.provisional, tier.rule
+        found.at_least, found.at_most = tier.at_least, tier.at_most
+    if before is not None:
+        found.without_draft_orders = _view(before)
+    return found
+
+
+def _view(tier: Tier) -> TierView:
+    return TierView(tier.provisional, tier.at_least, tier.at_most, tier.rule, tier.tier)
+
+
+# -- cards -----------------------------------------------------------------------------------------
+
+
+def _cards(decision: Decision, voice: Voice) -> list[Card]:
+    fill = Filler(decision, voice.language, WORDS)
+    outcomes = decision.rules.outcomes
+    by_topic: dict[str, list[Finding]] = {topic: [] for topic in TOPICS}
+    for finding in decision.findings:
+        by_topic[outcomes[finding.outcome.code]["topic"]].append(finding)
+    cards = []
+    for topic, findings in by_topic.items():
+        if any(outcomes[finding.outcome.code]["opens"] for finding in findings):
+            findings.sort(key=lambda f: (-SEVERITY[f.indicator], f.outcome.lead))
+            cards.append(_card(decision, voice, fill, topic, findings))
+    return sorted(cards, key=lambda card: -SEVERITY[card.indicator])
+
+
+def _card(decision: Decision, voice: Voice, fill: Filler, topic: str, findings: list[Finding]) -> Card:
+    rules, language = decision.rules, voice.language
+    lead = next(f for f in findings if rules.outcomes[f.outcome.code]["opens"] and f.outcome.summary is not None)
+    assert lead.outcome.summary is not None
+    suggestions = tuple(_suggestions(decision, voice, topic, findings))
+    return Card(
+        uuid=voice.uuid(topic),
+        summary=_fitting(fill.say(lead.outcome.summary, lead)),
+        detail="\n\n".join(_paragraphs(decision, fill, topic, findings)),
+        indicator=findings[0].indicator,  # type: ignore[arg-type] # one of three by the loader's check
+        source=Source(
+            label=str(rules.guideline.page["label"][language]),
+            url=rules.guideline.page["link"],
+            topic=Coding(system=WORDS["topic_system"], code=topic, display=WORDS["topics"][topic][language]),
+        ),
+        suggestions=suggestions,
+        selection_behavior=("at-most-one" if topic == "tier" else "any") if suggestions else None,
+        override_reasons=_REASONS[language],
+        extension={
+            "org.osteohooks.findings": [
+                {
+                    "rule": finding.section.name,
+                    "outcome": finding.outcome.code,
+                    "version": str(rules.guideline.page["edition"]),
+                }
+                for finding in findings
+            ]
+        },
+    )
+
+
+def _fitting(summary: str) -> str:
+    """A summary as a sentence, within what the standard allows; the cut is a last resort that no test may reach."""
+    summary = summary[:1].upper() + summary[1:]
+    while utf16_length(summary) > LONGEST_SUMMARY:
+        summary = summary[:-2] + "…"
+    return summary
+
+
+def _paragraphs(decision: Decision, fill: Filler, topic: str, findings: list[Finding]) -> Iterator[str]:
+    """The card's text: what, why, for which agents, what is not on record, where it is written."""
+    said = [
+        (finding.outcome.place, fill.say(finding.outcome.detail, finding))
+        for finding in sorted(findings, key=lambda f: f.outcome.place)
+        if finding.outcome.detail is not None
+    ]
+    yield from (text for place, text in said if place < _AFTER_TABLE)
+    if topic == "tier":
+        tier = decision.tier
+        if tier is not None and tier.provisional and tier.tier is not None:
+            words = decision.rules.assessment.page["words"]
+            corners = {part: words[getattr(tier, part)][fill.language] for part in ("at_least", "at_most")}
+            yield f"{fill.word('headings', 'provisional')} {fill.word('phrases', 'between').format(**corners)}"
+        if decision.verdicts:
+            yield "\n".join(_agents(decision, fill))
+        if absent := _absent(decision, fill):
+            yield f"{fill.word('headings', 'not_on_record')} {absent}"
+    yield from (text for place, text in said if place >= _AFTER_TABLE)
+    yield f"{fill.word('headings', 'source')} {_sources(decision, fill, topic, findings)}"
+
+
+# Details whose `place` on the page is from here on stand below the table of agents.
+_AFTER_TABLE = 50
+
+
+def _absent(decision: Decision, fill: Filler) -> str:
+    """What is missing, fact by fact, then which lists the record system did not send."""
+    missing = [fill.label(name) for name in decision.missing]
+    untold = [fill.word("keys", key) for key in WORDS["keys"] if key not in decision.facts.chart.told]
+    if untold:
+        missing.append(fill.word("phrases", "not_told").format(keys=fill.listed(untold)))
+    return fill.listed(missing)
+
+
+def _agents(decision: Decision, fill: Filler) -> Iterator[str]:
+    """The table of agents: dose, and for this patient possible, ruled out, or what must be known first."""
+    headings = [fill.word("headings", heading) for heading in ("agent", "for_patient")]
+    yield f"| {' | '.join(headings)} |"
+    yield "|---|---|"
+    for verdict in decision.verdicts:
+        yield f"| {fill.agent(verdict.agent)} | {_standing(decision, fill, verdict)} |"
+
+
+def _standing(decision: Decision, fill: Filler, verdict: Verdict) -> str:
+    """Where an agent stands for this patient: ruled out and why, what to know first, with what caution, or possible."""
+    said = []
+    for result, heading in (("block", "ruled_out"), ("hold", "hold"), ("ask", "first"), ("caution", "caution")):
+        rows: dict[str, Ruling] = {}
+        for ruling in verdict.rulings:
+            if ruling.result == result:
+                # Several rows may stand behind one outcome (three for the kidney): the first says enough here.
+                by = ruling.gate.fact if result == "ask" else ruling.gate.outcome or ruling.gate.id
+                rows.setdefault(by, ruling)
+        reasons = [fill.label(r.gate.fact) if result == "ask" else fill.reason(r) for r in rows.values()]
+        if reasons:
+            said.append(fill.word("phrases", heading) + fill.mark("colon") + fill.listed(reasons))
+    if not verdict.stopped:
+        said.insert(0, fill.word("phrases", "recommended" if verdict.agent is decision.recommended else "possible"))
+    return fill.mark("semicolon").join(said)
+
+
+def _sources(decision: Decision, fill: Filler, topic: str, findings: list[Finding]) -> str:
+    """Where each number and table row on the card comes from, once each; then who has reviewed it."""
+    rules = decision.rules
+    places: list[str] = []
+    for finding in findings:
+        section, outcome = finding.section, finding.outcome
+        named = {name for words in (outcome.summary, outcome.detail) if words for name, _ in words.blanks}
+        if rules.assessment.stem in named and decision.tier is not None:
+            places += [number.where for number in rules.assessment.numbers.values()]
+        places += [section.numbers[name].where for name in section.numbers if name in named]
+        places += [ruling.gate.where for ruling in finding.rulings if ruling.result != "ask"]
+        if "where" in section.page:
+            places.append(section.page["where"])
+    if topic == "tier":
+        stops = [ruling for verdict in decision.verdicts for ruling in verdict.rulings if ruling.result != "ask"]
+        places += [ruling.gate.where for ruling in stops]
+        places += [verdict.agent.where for verdict in decision.verdicts if not verdict.stopped]
+    # A page also cites our own readings of the sources; those stand beside the page, not on the card.
+    cited = [part for place in places for part in place.split("; ") if not part.startswith("reading ")]
+    own = [str(rules.guideline.page["label"][fill.language])]
+    text = fill.mark("semicolon").join(dict.fromkeys(cited or own))
+    for document, label in rules.guideline.page["documents"].items():
+        text = text.replace(document, label[fill.language])
+    return f"{text}{fill.mark('stop')}{rules.guideline.page['reviewed'][fill.language]}"
+
+
+# -- suggestions -----------------------------------------------------------------------------------
+
+
+def _suggestions(decision: Decision, voice: Voice, topic: str, findings: list[Finding]) -> Iterator[Suggestion]:
+    orders = decision.rules.orders
+    if topic == "tier":
+        for verdict in decision.verdicts:
+            if verdict.agent.order is not None and not verdict.stopped:
+                order = orders[verdict.agent.order]
+                yield _create(order, voice, recommended=verdict.agent is decision.recommended)
+    offered: set[str] = set()
+    for finding in findings:
+        if finding.order is not None:
+            yield from _corrections(decision, voice, finding)
+            continue
+        asked = {ruling.gate.fact for ruling in finding.rulings}
+        names = (*finding.outcome.orders, *(name for fact, name in finding.outcome.orders_for.items() if fact in asked))
+        for name in dict.fromkeys(names):
+            if name not in offered and topic != "tier":
+                offered.add(name)
+                yield _create(orders[name], voice, recommended=finding.outcome.code == "order-safety-labs")
+
+
+def _create(order: Order, voice: Voice, *, recommended: bool) -> Suggestion:
+    label = order.label[voice.language]
+    return Suggestion(
+        label=label,
+        uuid=voice.uuid("order", order.id),
+        is_recommended=recommended,
+        actions=(Action(type="create", description=label, resource=order.encode(voice.language, voice.patient_id)),),
+    )
+
+
+def _corrections(decision: Decision, voice: Voice, finding: Finding) -> Iterator[Suggestion]:
+    """The draft as received with the dosage replaced; none for an order without id or not in hand."""
+    use = finding.order
+    assert use is not None
+    draft = voice.draft(use.resource) if use.in_hand and use.resource else None
+    if draft is None:
+        return
+    for name in finding.outcome.orders:
+        order = decision.rules.orders[name]
+        corrected = {**draft, "dosageInstruction": order.resource[voice.language]["dosageInstruction"]}
+        label = order.label[voice.language]
+        yield Suggestion(
+            label=label,
+            uuid=voice.uuid("correct", use.resource or "", order.id),
+            is_recommended=True,
+            actions=(Action(type="update", description=label, resource=corrected, resource_id=use.resource),),
+        )

@@ -1,0 +1,117 @@
+"""Sentences with blanks, in every language, and how a value is printed into one.
+
+A sentence is split into literals and blanks once at start. A blank is `{name}` or `{name.aspect}`; it
+names a number of the page, a fact of the section, or what the engine adds (the drug in question, ...).
+Sentences hold no digit of their own: every number comes from a blank, and so from one source.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from math import isfinite
+from typing import Any
+
+from cds_hooks.markdown import escape
+from fhir_profiles import load_yaml
+
+__all__ = ["LANGUAGES", "Sentence", "Words", "amount", "each", "number_text"]
+
+LANGUAGES = ("en", "zh")
+
+_BLANK = re.compile(r"\{([a-z0-9_]+)(?:\.([a-z_]+))?\}")
+_UNITS: dict[str, dict[str, Any]] = load_yaml(files("service").joinpath("units.yaml"))
+
+Fill = Callable[[str, str], str]
+
+
+class Sentence:
+    """One sentence in one language, split into literals and blanks."""
+
+    def __init__(self, text: str) -> None:
+        self.parts: list[tuple[str, str, str]] = []
+        position = 0
+        for match in _BLANK.finditer(text):
+            self.parts.append((text[position : match.start()], match.group(1), match.group(2) or ""))
+            position = match.end()
+        self.tail = text[position:]
+
+    @property
+    def blanks(self) -> frozenset[tuple[str, str]]:
+        """The blanks as (name, aspect)."""
+        return frozenset((name, aspect) for _, name, aspect in self.parts)
+
+    @property
+    def literal(self) -> str:
+        """What stands outside the blanks."""
+        return "".join(literal for literal, _, _ in self.parts) + self.tail
+
+    def fill(self, fill: Fill) -> str:
+        """The sentence with each blank filled by `fill(name, aspect)`."""
+        return "".join(literal + fill(name, aspect) for literal, name, aspect in self.parts) + self.tail
+
+
+class Words:
+    """The same sentence in every language.
+
+    `flaws` lists what is wrong with it: a language missing, blanks that differ, a digit in the text, a
+    blank that is none.
+    """
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._sentences = {language: Sentence(str(text)) for language, text in texts.items()}
+
+    def __getitem__(self, language: str) -> Sentence:
+        return self._sentences[language]
+
+    @property
+    def blanks(self) -> frozenset[tuple[str, str]]:
+        """Every blank of any language."""
+        return frozenset().union(*(sentence.blanks for sentence in self._sentences.values()))
+
+    @property
+    def flaws(self) -> list[str]:
+        found = [f"no sentence in {language}" for language in LANGUAGES if language not in self._sentences]
+        found += [f"unknown language {language}" for language in self._sentences if language not in LANGUAGES]
+        for language, sentence in self._sentences.items():
+            if missing := sorted(self.blanks - sentence.blanks):
+                found.append(f"{language} lacks the blank {'.'.join(filter(None, missing[0]))}")
+            if re.search(r"[0-9０-９]", sentence.literal):
+                found.append(f"{language} holds a digit outside a blank")
+            if re.search(r"[{}]", sentence.literal):
+                found.append(f"{language} holds a brace that opens no blank")
+        return found
+
+
+# Beyond these a number is a slip, and printed short, so that it fits wherever it stands.
+_LARGE, _SMALL = 1e7, 1e-4
+
+
+def number_text(value: float) -> str:
+    """A number for a reader: at most two decimals, more where rounding would hide on which side of a limit it lies."""
+    if not isfinite(value):
+        return ""
+    if abs(value) >= _LARGE or 0 < abs(value) < _SMALL:
+        return f"{value:.3g}"
+    if value == round(value):
+        return str(int(value))
+    for digits in (1, 2, 3, 4):
+        rounded = round(value, digits)
+        if rounded == value or (digits >= 2 and round(rounded, digits - 1) != rounded):
+            return f"{rounded:.{digits}f}"
+    return f"{value:.4f}"
+
+
+def amount(value: float, unit: str, language: str) -> str:
+    """A number with its unit as the language writes it ("4 mg", "6 months", "6个月"); UCUM where we have no word."""
+    entry = _UNITS.get(unit, {})
+    text = number_text(value)
+    if entry.get("decimals") and "." not in text:
+        text = f"{value:.{entry['decimals']}f}"
+    words = entry.get(language, {"other": f" {escape(unit)}"} if unit else {"other": ""})
+    return text + str(words.get("one", words["other"]) if value == 1 else words["other"])
+
+
+def each(value: float, unit: str, language: str) -> str:
+    """An interval after "every" ("week", "6 months"; "周", "6个月")."""
+    alone = _UNITS.get(unit, {}).get("each", {})
+    return str(alone[language]) if value == 1 and language in alone else amount(value, unit, language)

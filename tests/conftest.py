@@ -1,0 +1,26 @@
+"""What every test shares."""
+
+import pytest
+from hypothesis import settings
+
+from tests.planting import PLANTING, WAITS, start
+
+# The same examples in every run, and no deadline: a test must not fail because a neighbour keeps the cores busy.
+settings.register_profile("osteohooks", derandomize=True, deadline=None, print_blob=True)
+settings.load_profile("osteohooks")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.name == WAITS)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if any(item.name == WAITS for item in session.items) and not session.config.option.collectonly:
+        session.config.stash[PLANTING] = start()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    planting = config.stash.get(PLANTING, None)
+    if planting is not None and planting.poll() is None:
+        planting.kill()
+        planting.communicate()
