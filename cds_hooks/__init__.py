@@ -1,10 +1,12 @@
 """CDS Hooks 2.0.1 for any service: the wire, and no medicine.
 
 A service says what it offers (`Service`), how its FHIR resources are structured (`Parser`), and gives a function from
-a `HookRequest` to the JSON of a `Response`; `blueprint` makes Flask routes of the three.
+a `HookRequest` to the JSON of a `Response`; `blueprint` makes Flask routes of the three. `Trust` tells who calls.
 """
 
+from cds_hooks.addresses import addresses, public_addresses
 from cds_hooks.blueprint import Answer, blueprint
+from cds_hooks.caller import Authenticate, Caller
 from cds_hooks.card import (
     Action,
     Card,
@@ -18,11 +20,15 @@ from cds_hooks.card import (
     well_formed,
 )
 from cds_hooks.discovery import Service
-from cds_hooks.errors import BadRequest, PreconditionFailed, Refusal
+from cds_hooks.errors import BadRequest, PreconditionFailed, Refusal, Unauthorized, Unavailable
 from cds_hooks.hooks import HOOKS, ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW, Hook
+from cds_hooks.key_server import FetchedKeys, Unfetched, download
+from cds_hooks.keys import Key, Keys, KeysAway, PinnedKeys
 from cds_hooks.markdown import escape
 from cds_hooks.prefetch import Entry, FhirResource, Received, Unreadable
+from cds_hooks.replay import MemoryReplay, ReplayStore, ReplayStoreAway
 from cds_hooks.request import Authorization, HookRequest, Parser
+from cds_hooks.trust import Issuer, ReplayMode, Trust
 
 __all__ = [
     "HOOKS",
@@ -31,27 +37,46 @@ __all__ = [
     "PATIENT_VIEW",
     "Action",
     "Answer",
+    "Authenticate",
     "Authorization",
     "BadRequest",
+    "Caller",
     "Card",
     "Coding",
     "Entry",
+    "FetchedKeys",
     "FhirResource",
     "Hook",
     "HookRequest",
+    "Issuer",
+    "Key",
+    "Keys",
+    "KeysAway",
     "Link",
+    "MemoryReplay",
     "OverrideReason",
     "Parser",
+    "PinnedKeys",
     "PreconditionFailed",
     "Received",
     "Refusal",
+    "ReplayMode",
+    "ReplayStore",
+    "ReplayStoreAway",
     "Response",
     "Service",
     "Source",
     "Suggestion",
+    "Trust",
+    "Unauthorized",
+    "Unavailable",
+    "Unfetched",
     "Unreadable",
+    "addresses",
     "blueprint",
+    "download",
     "encode",
     "escape",
+    "public_addresses",
     "well_formed",
 ]

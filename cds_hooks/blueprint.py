@@ -12,6 +12,7 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug import exceptions
 from werkzeug.datastructures import LanguageAccept
 
+from cds_hooks.caller import Authenticate, Caller
 from cds_hooks.discovery import Service, discovery
 from cds_hooks.errors import (
     Issue,
@@ -44,11 +45,20 @@ _log: Final = logging.getLogger(__name__)
 
 
 def blueprint(
-    services: Sequence[Service], parser: Parser[R], answer: Answer[R], *, origins: Collection[str], max_body: int
+    services: Sequence[Service],
+    parser: Parser[R],
+    answer: Answer[R],
+    *,
+    origins: Collection[str],
+    max_body: int,
+    authenticate: Authenticate | None = None,
+    open_discovery: bool = False,
 ) -> Blueprint:
     """The routes of some services, to be registered with a Flask application.
 
     `origins` are the web origins that may call from a browser, or "*" alone for any; `max_body` is in bytes.
+    `authenticate` is asked before anything else of a call is read, discovery left out with `open_discovery`; without it
+    anybody may call.
     `answer` may raise a `Refusal`; any other exception is answered with 500 and logged without its text, which may
     hold data of a patient.
     """
@@ -68,17 +78,23 @@ def blueprint(
     def remember_prefix(state: BlueprintSetupState) -> None:
         prefixes.append((state.url_prefix or "").rstrip("/") + PATH)
 
+    def admit(*paths: str) -> Caller | None:
+        return None if authenticate is None else authenticate(paths, request.headers.get("Authorization"))
+
     @routes.get(PATH, provide_automatic_options=False)
     def discover() -> Response:
+        if not open_discovery:
+            admit(PATH)
         return Response(document, mimetype=JSON)
 
     @routes.post(f"{PATH}/<id>", provide_automatic_options=False)
     def invoke(id: str) -> Response:
+        caller = admit(f"{PATH}/{id}")
         service = by_id.get(id)
         if service is None:
             raise NotFound
         body = _body(request, max_body)
-        asked = parser.parse(body, service.hook, service.prefetch)
+        asked = parser.parse(body, service.hook, service.prefetch, caller)
         return Response(answer(service, asked, request.accept_languages, body), mimetype=JSON)
 
     # A browser asks before each call, and without credentials: this route must never want any.

@@ -17,13 +17,24 @@ __all__ = [
     "PayloadTooLarge",
     "PreconditionFailed",
     "Refusal",
+    "Unauthorized",
+    "Unavailable",
     "UnsupportedMediaType",
     "operation_outcome",
 ]
 
 # The codes we use of http://hl7.org/fhir/issue-type
 IssueCode = Literal[
-    "structure", "required", "value", "not-found", "not-supported", "too-long", "exception", "processing"
+    "structure",
+    "required",
+    "value",
+    "login",
+    "not-found",
+    "not-supported",
+    "too-long",
+    "exception",
+    "transient",
+    "processing",
 ]
 
 
@@ -31,7 +42,7 @@ class Issue(Struct, frozen=True, kw_only=True):
     """One issue of an OperationOutcome; `expression` is the path of the member it is about."""
 
     code: IssueCode
-    text: str
+    text: str | None
     expression: str | None = None
     diagnostics: str | None = None
     severity: Literal["error", "fatal"] = "error"
@@ -43,11 +54,9 @@ def operation_outcome(issues: Iterable[Issue]) -> dict[str, Any]:
 
 
 def _issue(issue: Issue) -> dict[str, Any]:
-    member: dict[str, Any] = {
-        "severity": issue.severity,
-        "code": issue.code,
-        "details": {"text": issue.text},
-    }
+    member: dict[str, Any] = {"severity": issue.severity, "code": issue.code}
+    if issue.text is not None:
+        member["details"] = {"text": issue.text}
     if issue.diagnostics is not None:
         member["diagnostics"] = issue.diagnostics
     if issue.expression is not None:
@@ -61,7 +70,7 @@ class Refusal(Exception):
     status: int = 400
 
     def __init__(self, *issues: Issue, status: int | None = None, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__("; ".join(issue.text for issue in issues))
+        super().__init__("; ".join(issue.text or issue.code for issue in issues))
         self.issues = issues
         self.headers: Mapping[str, str] = headers or {}
         if status is not None:
@@ -72,6 +81,15 @@ class BadRequest(Refusal):
     """400: the body is not the request of this hook."""
 
     status = 400
+
+
+class Unauthorized(Refusal):
+    """401: the client has not proved who it is. Nothing tells why: who forges a token must not learn from it."""
+
+    status = 401
+
+    def __init__(self) -> None:
+        super().__init__(Issue(code="login", text=None), headers={"WWW-Authenticate": "Bearer"})
 
 
 class NotFound(Refusal):
@@ -131,4 +149,16 @@ class UnsupportedMediaType(Refusal):
     def __init__(self) -> None:
         super().__init__(
             Issue(code="not-supported", text="Send the body as application/json, without a content encoding.")
+        )
+
+
+class Unavailable(Refusal):
+    """503: the client's token cannot be checked at the moment; the same call may do after so many seconds."""
+
+    status = 503
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(
+            Issue(code="transient", text="The client's token cannot be checked at the moment; try again."),
+            headers={"Retry-After": str(retry_after)},
         )

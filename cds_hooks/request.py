@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Generic, NamedTuple
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from cds_hooks.caller import Caller
 from cds_hooks.errors import BadRequest, Issue
 from cds_hooks.hooks import HOOKS, Hook, Kind
 from cds_hooks.prefetch import UNDECODABLE, Entry, Pieces, R, Received, Unreadable, isolated, received, salvaged
@@ -47,7 +48,8 @@ class HookRequest(Struct, Generic[R], frozen=True, kw_only=True):
     """A request that can be answered.
 
     `received` has an item for each advertised key that the client sent; `drafts` are the draft orders;
-    `unreadable` is what of both could not be read. No datum of the patient shows in a text of this object.
+    `unreadable` is what of both could not be read; `caller` is None where clients need not prove who they are. No
+    datum of the patient shows in a text of this object.
     """
 
     hook: Hook
@@ -61,6 +63,7 @@ class HookRequest(Struct, Generic[R], frozen=True, kw_only=True):
     unreadable: tuple[Unreadable, ...]
     fhir_server: str | None
     authorization: Authorization | None
+    caller: Caller | None = None
 
     def __repr__(self) -> str:
         return f"HookRequest({self.hook.name}, {self.hook_instance})"
@@ -101,10 +104,13 @@ class Parser(Generic[R]):
         """The names of the hooks whose requests this parser takes."""
         return frozenset(self._readings)
 
-    def parse(self, body: bytes, hook: Hook, keys: Container[str] | None = None) -> HookRequest[R]:
+    def parse(
+        self, body: bytes, hook: Hook, keys: Container[str] | None = None, caller: Caller | None = None
+    ) -> HookRequest[R]:
         """The request in `body`, or BadRequest with every flaw of its envelope.
 
         `keys` are the prefetch keys that the service advertises; others are passed over. None takes every key.
+        `caller` is who sent the body, as far as that was proved.
         """
         reading, piecewise, schema = self._readings[hook.name]
         _check_text(body)
@@ -139,6 +145,7 @@ class Parser(Generic[R]):
             unreadable=tuple(unreadable),
             fhir_server=envelope.fhirServer,
             authorization=authorization,
+            caller=caller,
         )
 
 

@@ -17,6 +17,7 @@ from werkzeug.exceptions import NotFound
 
 from cds_hooks import HOOKS, HookRequest, Parser, PreconditionFailed, Service, blueprint
 from fhir_profiles import Entry, RecordReader, Resource, templates
+from service.callers import trust_of
 from service.config import Settings
 from service.decide import decide
 from service.demo import demo_request
@@ -40,9 +41,13 @@ _TITLES = {
 _DESCRIPTION = "{what}, for women on an aromatase inhibitor or about to start one. Not reviewed by a clinician."
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """The WSGI application. Raises `service.rules.Flawed` when the rules cannot be run."""
+def create_app(settings: Settings | None = None, *, in_process: bool = False) -> Flask:
+    """The WSGI application, which checks its clients as the settings say, or nobody when it is asked `in_process` only.
+
+    Raises `service.rules.Flawed` when the rules cannot be run, SettingsError when the settings are refused.
+    """
     settings = settings or Settings.load(os.environ)
+    trust = None if in_process else trust_of(settings)
     rules = load_rules(settings.market)
     reader = RecordReader(rules.terms)
     parser = Parser(Resource)
@@ -60,7 +65,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     answer = answerer(settings, rules, reader)
     app.register_blueprint(
-        blueprint(services, parser, answer, origins=settings.origins, max_body=settings.max_body_bytes)
+        blueprint(
+            services,
+            parser,
+            answer,
+            origins=settings.origins,
+            max_body=settings.max_body_bytes,
+            authenticate=None if trust is None else trust.authenticate,
+            open_discovery=settings.open_discovery,
+        )
     )
     if settings.mode == "demo":
         app.add_url_rule("/demo/<hook>.json", "demo", lambda hook: _demo(hook, settings))

@@ -1,4 +1,4 @@
-"""The command line: `osteohooks serve | assess | demo`.
+"""The command line: `osteohooks serve | assess | demo | token`.
 
 Exit status: 0 done, 1 a fault of ours, 2 what was given cannot be used (a file, a flag, a setting, a port).
 """
@@ -64,6 +64,16 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--url", default="http://127.0.0.1:8080")
     demo.add_argument("--lang", choices=("en", "zh"), default="en")
     demo.set_defaults(run=_demo)
+    token = commands.add_parser("token", help="sign a token for one call, as a client would, to try the service out")
+    token.add_argument("--iss", required=True, help="the issuer, as the service has it registered")
+    token.add_argument("--aud", required=True, help="the address to call, such as https://HOST/cds-services/ID")
+    token.add_argument("--tenant")
+    token.add_argument("--jku", help="the address of the issuer's JWK set, where it publishes one")
+    token.add_argument("--seconds", type=int, default=300, help="how long the token is good for (default 300)")
+    key = token.add_mutually_exclusive_group()
+    key.add_argument("--key", type=Path, metavar="FILE", help="the private key in this PEM file (default: a new one)")
+    key.add_argument("--new-key", type=Path, metavar="FILE", help="a new key, kept in FILE; its JWK set beside it")
+    token.set_defaults(run=_token)
     return parser
 
 
@@ -74,11 +84,13 @@ def _serve(options: argparse.Namespace) -> int:
     from granian import Granian
     from granian.constants import Interfaces
 
+    from service.callers import trust_of
     from service.orders import check_orders, load_orders
     from service.rules import load_rules
 
     given = {"host": options.host, "port": options.port, "workers": options.workers}
     settings = Settings.load(os.environ, options.config, given)
+    trust = trust_of(settings)
     load_rules(settings.market)
     check_orders(load_orders())
     _refuse_taken_port(settings)
@@ -88,11 +100,7 @@ def _serve(options: argparse.Namespace) -> int:
         os.environ["OSTEOHOOKS_CONFIG"] = str(options.config)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{settings.port}"
-    greeter = (
-        subprocess.Popen([sys.executable, "-m", "service.cli", "demo", "--url", url])
-        if settings.mode == "demo"
-        else None
-    )
+    greeter = subprocess.Popen([sys.executable, "-m", "service.cli", "demo", "--url", url]) if trust is None else None
     try:
         Granian(
             "service.app:wsgi",
@@ -175,7 +183,7 @@ def _assess(options: argparse.Namespace) -> int:
     hook, body = _request_from(options.file, options.hook)
     settings = Settings.load(os.environ)
     response = (
-        create_app(settings)
+        create_app(settings, in_process=True)
         .test_client()
         .post(
             f"/cds-services/bone-health-{hook}",
@@ -246,6 +254,39 @@ def _resource(entry: Any) -> dict[str, Any]:
     """The resource of a Bundle's entry; empty where it holds none (the service says what it could not read)."""
     resource = entry.get("resource") if isinstance(entry, dict) else None
     return resource if isinstance(resource, dict) else {}
+
+
+# -- token -----------------------------------------------------------------------------------------
+
+
+def _token(options: argparse.Namespace) -> int:
+    from cds_hooks.minting import SigningKey
+
+    try:
+        key = SigningKey.from_pem(options.key.read_bytes()) if options.key else SigningKey.generate()
+    except OSError as error:
+        raise Unusable(f"{options.key}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise Unusable(f"{options.key}: expected a private key in PEM form ({error})") from error
+    public = json.dumps(key.key_set())
+    if options.new_key:
+        beside = options.new_key.with_name(f"{options.new_key.name}.jwks.json")
+        _write_new(options.new_key, key.pem(), 0o600)
+        _write_new(beside, f"{public}\n".encode(), 0o644)
+        print(f"The private key is in {options.new_key}, the JWK set to register in {beside}.", file=sys.stderr)
+    else:
+        print(f"The JWK set to register: {public}", file=sys.stderr)
+    print(key.token(options.iss, options.aud, tenant=options.tenant, jku=options.jku, seconds=options.seconds))
+    return 0
+
+
+def _write_new(path: Path, content: bytes, mode: int) -> None:
+    """A file that did not exist: neither a key nor a set of keys is ever overwritten."""
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(content)
+    except OSError as error:
+        raise Unusable(f"{path}: cannot be written ({error.strerror})") from error
 
 
 # -- printing --------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""One typed settings object: the defaults, then a TOML file, then the environment, then the command line."""
+"""One typed settings object: the defaults, then a TOML file, then the environment, then the command line.
+
+What is a table (`issuers`) stands in the TOML file only: an environment variable holds one value or a plain list.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_origin
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -19,16 +23,15 @@ SETTINGS_FILE: Final = f"{PREFIX}CONFIG"
 # Variables that share the prefix and are not settings: the file's own path, and a folder that only the tests read.
 NOT_SETTINGS: Final = frozenset({SETTINGS_FILE, f"{PREFIX}REAL_PATIENTS"})
 
-CLIENT_AUTHENTICATION: Final = (
-    "mode: production refuses to start until client authentication is configured, "
-    "and client authentication is not available in this version"
-)
+# The private key of the official sandbox is public in its repository (cds-hooks/sandbox), so anybody can sign with it.
+SANDBOX: Final = "sandbox.cds-hooks.org"
 
 TYPE_NAMES: Final = {str: "text", list: "a list", dict: "a table", datetime.datetime: "a date with a time"}
 
 WebAddress = Annotated[str, Meta(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*[^\s?#/])?$")]
 Origin = Annotated[str, Meta(pattern=r"^(\*|https?://[^\s/?#@*]+)$")]
-Issuer = Annotated[str, Meta(pattern=r"^\S+$")]
+Name = Annotated[str, Meta(pattern=r"^\S+$")]
+Algorithm = Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
 
 
 class SettingsError(ValueError):
@@ -42,6 +45,22 @@ class SettingsError(ValueError):
 def workers_by_default() -> int:
     """One process per core up to two, the size on which the published figures are measured."""
     return min(os.cpu_count() or 1, 2)
+
+
+class IssuerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One client that may call. Its keys stand under `jku`, in `jwks_file` or in `jwks`: one of the three."""
+
+    iss: Annotated[str, Meta(pattern=r"^\S+$", description="the `iss` claim of the client's tokens")]
+    jku: Annotated[
+        Annotated[str, Meta(pattern=r"^https?://[^\s/?#@]+(/[^\s#]*)?$")] | None,
+        Meta(description="the http or https address of the client's JWK set"),
+    ] = None
+    jwks_file: Annotated[
+        Annotated[str, Meta(min_length=1)] | None, Meta(description="a file with the client's JWK set")
+    ] = None
+    jwks: Annotated[dict[str, Any] | None, Meta(description="the client's JWK set as a table")] = None
+    tenants: Annotated[tuple[Name, ...], Meta(description="a list of tenants as tokens name them in `tenant`")] = ()
+    audiences: Annotated[tuple[Name, ...], Meta(description="a list of further values to take in `aud`")] = ()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +84,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     origins: Annotated[
         tuple[Origin, ...], Meta(description='a list of origins (https://ehr.example.org), or of "*" alone')
     ] = ("*",)
-    issuers: Annotated[tuple[Issuer, ...], Meta(description="a list of issuers as tokens name them in `iss`")] = ()
+    issuers: Annotated[tuple[IssuerSettings, ...], Meta(description="a list of tables, each headed [[issuers]]")] = ()
+    # Those that CDS Hooks recommends.
+    algorithms: Annotated[
+        tuple[Algorithm, ...], Meta(min_length=1, description=f"a list of some of {', '.join(get_args(Algorithm))}")
+    ] = ("ES384", "RS384")
+    open_discovery: Annotated[bool, Meta(description="true or false")] = False
+    replay: Annotated[Literal["strict", "log", "off"], Meta(description="strict, log or off")] = "strict"
+    # RFC 7519, 4.1.4: usually no more than a few minutes.
+    leeway_seconds: Annotated[int, Meta(ge=0, le=300, description="a whole number from 0 to 300")] = 60
+    # CDS Hooks best practices: the id of a token is kept for an hour at most.
+    max_token_lifetime_seconds: Annotated[int, Meta(ge=1, description="a whole number, 1 or more")] = 3600
+    # As the `jose` package's createRemoteJWKSet: ten minutes and thirty seconds.
+    jwks_fresh_seconds: Annotated[int, Meta(ge=1, description="a whole number, 1 or more")] = 600
+    jwks_cooldown_seconds: Annotated[int, Meta(ge=1, description="a whole number, 1 or more")] = 30
+    # House: a client's key server may be away for a day, and a user does not wait for it.
+    jwks_usable_seconds: Annotated[int, Meta(ge=1, description="a whole number, 1 or more")] = 86_400
+    jwks_timeout_seconds: Annotated[float, Meta(gt=0, le=10, description="a number above 0, up to 10")] = 2.0
 
     @classmethod
     def load(
@@ -77,9 +112,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Read every layer, the later over the earlier; in: environment, settings file, flags (None = not given).
 
         Without `path` the file is the one that OSTEOHOOKS_CONFIG names, if any. A list in the environment is
-        separated by commas, and an empty variable counts as absent. Raises SettingsError naming every flaw at once.
+        separated by commas, and an empty variable counts as absent. The path of a key file starts from the settings
+        file. Raises SettingsError naming every flaw at once.
         """
-        kinds = {field.name: field.type for field in msgspec.structs.fields(cls)}
+        kinds = _kinds(cls)
         values: dict[str, Any] = {}
         problems: list[str] = []
         file = path or environ.get(SETTINGS_FILE) or None
@@ -91,13 +127,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for where, name, value, strict in layers:
             if value is None:
                 continue
-            if name not in kinds:
-                problems.append(f"{where}: there is no such setting{_nearest(name, kinds)}")
-                continue
             try:
-                values[name] = msgspec.convert(value, kinds[name], strict=strict)
-            except msgspec.ValidationError:
-                problems.append(f"{where}: expected {_expected(kinds[name])}, got {_kind_of(value)}")
+                if name == "issuers":
+                    values[name] = _issuers(value, where, Path(file or "").parent)
+                else:
+                    values[name] = _typed(value, name, kinds, where, strict)
+            except SettingsError as error:
+                problems += error.problems
         if not problems:
             settings = cls(**values)
             problems = list(settings.refusals())
@@ -107,7 +143,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def refusals(self) -> Iterator[str]:
         """Why the service may not start with these settings, a sentence each; nothing when it may."""
+        yield from self._issuers_refusals()
         if self.mode == "demo":
+            if self.issuers and self.public_base_url is None:
+                yield "public_base_url: tokens are for an address; with issuers, set the one under which clients call"
             if not (self.allow_non_loopback or _is_loopback(self.host)):
                 yield (
                     "host: demo mode has no client authentication and serves this machine only (127.0.0.1); "
@@ -122,7 +161,67 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             yield 'origins: production needs a list of the origins that may call, without "*"'
         if self.public_base_url is None or not self.public_base_url.startswith("https://"):
             yield "public_base_url: production needs the https address under which clients reach the service"
-        yield CLIENT_AUTHENTICATION
+        if self.replay == "strict" and self.workers > 1:
+            yield (
+                "workers: replay = strict lets a token count once, and this version remembers used tokens in each "
+                "worker by itself; set workers to 1, or replay to log"
+            )
+
+    def _issuers_refusals(self) -> Iterator[str]:
+        named: set[str] = set()
+        for place, issuer in enumerate(self.issuers):
+            if issuer.iss in named:
+                yield f"issuers[{place}].iss: this issuer stands there already"
+            named.add(issuer.iss)
+            if [issuer.jku, issuer.jwks_file, issuer.jwks].count(None) != 2:
+                yield f"issuers[{place}]: needs one of jku, jwks_file and jwks"
+            if self.mode == "production":
+                if any(_host(url) == SANDBOX for url in (issuer.iss, issuer.jku) if url is not None):
+                    yield f"issuers[{place}]: the keys of {SANDBOX} are public; it can call in demo mode only"
+                if issuer.jku is not None and not issuer.jku.startswith("https://"):
+                    yield f"issuers[{place}].jku: production fetches keys over https only"
+
+
+def _kinds(settings: type[msgspec.Struct]) -> dict[str, Any]:
+    return {field.name: field.type for field in msgspec.structs.fields(settings)}
+
+
+def _typed(value: object, name: str, kinds: Mapping[str, Any], where: str, strict: bool = True) -> Any:
+    """A value as its setting's type has it; a SettingsError that begins with `where` when it is not of that type."""
+    if name not in kinds:
+        raise SettingsError([f"{where}: there is no such setting{_nearest(name, kinds)}"])
+    try:
+        return msgspec.convert(value, kinds[name], strict=strict)
+    except msgspec.ValidationError:
+        raise SettingsError([f"{where}: expected {_expected(kinds[name])}, got {_kind_of(value)}"]) from None
+
+
+def _issuers(value: object, where: str, folder: Path) -> tuple[IssuerSettings, ...]:
+    """The tables of `issuers`, key files found from `folder`; a SettingsError with every flaw of every table."""
+    if not where.startswith("issuers"):
+        raise SettingsError([f"{where}: issuers are tables, which stand in the settings file only"])
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise SettingsError([f"{where}: expected {_expected(_kinds(Settings)['issuers'])}, got {_kind_of(value)}"])
+    kinds = _kinds(IssuerSettings)
+    issuers: list[IssuerSettings] = []
+    problems: list[str] = []
+    for number, entry in enumerate(value):
+        place = where.replace("issuers", f"issuers[{number}]", 1)
+        values: dict[str, Any] = {}
+        for name, given in entry.items():
+            try:
+                values[name] = _typed(given, name, kinds, where.replace("issuers", f"issuers[{number}].{name}", 1))
+            except SettingsError as error:
+                problems += error.problems
+        if "iss" not in entry:
+            problems.append(f"{place}: iss is missing; expected {_expected(kinds['iss'])}")
+        if not problems:
+            if "jwks_file" in values:
+                values["jwks_file"] = str(folder / values["jwks_file"])
+            issuers.append(IssuerSettings(**values))
+    if problems:
+        raise SettingsError(problems)
+    return tuple(issuers)
 
 
 def _from_file(path: Path) -> Iterator[tuple[str, str, object, bool]]:
@@ -146,6 +245,14 @@ def _from_environment(environ: Mapping[str, str], kinds: Mapping[str, Any]) -> I
             name = variable.removeprefix(PREFIX).lower()
             listed = name in kinds and get_origin(kinds[name].__origin__) is tuple
             yield variable, name, [part.strip() for part in text.split(",")] if listed else text, False
+
+
+def _host(url: str) -> str | None:
+    """The host of a URL as a browser would take it, None for what has none."""
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".") or None
+    except ValueError:  # brackets that hold no address
+        return None
 
 
 def _is_loopback(host: str) -> bool:

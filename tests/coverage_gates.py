@@ -16,13 +16,20 @@ from typing import Any
 
 import coverage
 
-# What decides and what reads is covered whole, branch by branch; of the rest each file to 95 percent.
+# What decides, what reads and what lets in is covered whole, branch by branch; of the rest each file to 95 percent.
 WHOLE = (
     "service/decide.py",
     "service/gates.py",
     "service/rules.py",
     "service/guidelines/*.py",
+    "service/callers.py",
     "fhir_profiles/*.py",
+    "cds_hooks/addresses.py",
+    "cds_hooks/key*.py",
+    "cds_hooks/minting.py",
+    "cds_hooks/replay.py",
+    "cds_hooks/tokens.py",
+    "cds_hooks/trust.py",
 )
 REST = 95.0
 
@@ -45,7 +52,7 @@ def shortfalls(files: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def figures(files: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
     """The reached percentage of each of the two groups, lines and branches together."""
-    for title, whole in (("what decides and reads", True), ("everything else", False)):
+    for title, whole in (("what decides, reads and lets in", True), ("everything else", False)):
         group = [report["summary"] for path, report in files.items() if (limit_of(path) == 100.0) is whole]
         total = sum(part["num_statements"] + part["num_branches"] for part in group)
         reached = sum(part["covered_lines"] + part["covered_branches"] for part in group)

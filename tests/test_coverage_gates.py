@@ -26,6 +26,14 @@ FULL = {
         "service/rules.py",
         "service/guidelines/x_2020_y/tier.py",
         "fhir_profiles/kinds/measured.py",
+        "service/callers.py",
+        "cds_hooks/addresses.py",
+        "cds_hooks/keys.py",
+        "cds_hooks/key_server.py",
+        "cds_hooks/minting.py",
+        "cds_hooks/replay.py",
+        "cds_hooks/tokens.py",
+        "cds_hooks/trust.py",
         "cds_hooks/card.py",
     )
 }
@@ -38,6 +46,8 @@ FULL = {
         ("service/guidelines/x_2020_y/tier.py", 100),
         ("fhir_profiles/chart.py", 100),
         ("fhir_profiles/kinds/measured.py", 100),
+        ("cds_hooks/trust.py", 100),
+        ("cds_hooks/key_server.py", 100),
         ("service/speak.py", 95),
         ("cds_hooks/request.py", 95),
     ],
@@ -64,12 +74,12 @@ def test_each_other_file_must_reach_its_limit_by_itself() -> None:
 
 @pytest.mark.parametrize("pattern", WHOLE)
 def test_a_file_that_nothing_measured_is_missed(pattern: str) -> None:
-    prefix = pattern.removesuffix("*.py")
+    prefix = pattern.partition("*")[0]
     files = {path: report for path, report in FULL.items() if not path.startswith(prefix)}
     assert shortfalls(files) == [f"no file matches {pattern}"]
 
 
 def test_the_figures_are_those_of_lines_and_branches_together() -> None:
     first, second = figures(FULL | {"cds_hooks/card.py": measured(95.0, [1, 2, 3], [[1, 2], [3, 4]])})
-    assert "100.00 % of 500 lines and branches in 5 files (needs 100 %)" in first
+    assert "100.00 % of 1300 lines and branches in 13 files (needs 100 %)" in first
     assert "95.00 % of 100 lines and branches in 1 files (needs 95 % a file)" in second

@@ -8,8 +8,9 @@ from datetime import date
 import pytest
 from flask.testing import FlaskClient
 
+from cds_hooks.minting import SigningKey
 from service.app import create_app
-from service.config import Settings
+from service.config import IssuerSettings, Settings
 from tests import codes
 from tests.builder import Record
 from tests.drafts import ibandronate_weekly, paracetamol
@@ -82,7 +83,15 @@ def test_there_is_no_other_demo(path: str) -> None:
 
 
 def test_production_has_no_demo() -> None:
-    client = create_app(Settings(mode="production")).test_client()
+    settings = Settings(
+        mode="production",
+        workers=1,
+        public_base_url="https://cds.example.org",
+        origins=("https://ehr.example.org",),
+        issuers=(IssuerSettings(iss="https://ehr.example.org", jwks=SigningKey.generate().key_set()),),
+        open_discovery=True,
+    )
+    client = create_app(settings).test_client()
     assert client.get("/demo/order-sign.json").status_code == 404
     assert client.get("/cds-services").status_code == 200
 

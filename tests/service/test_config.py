@@ -1,22 +1,30 @@
 """The settings: each layer over the one before, every flaw named at once, and production shut until it is safe."""
 
 import datetime
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from service.config import CLIENT_AUTHENTICATION, Settings, SettingsError, workers_by_default
+from service.config import IssuerSettings, Settings, SettingsError, workers_by_default
 
 ROOT = Path(__file__).resolve().parents[2]
+
+ALGORITHMS = "ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512"
 
 PRODUCTION = {
     "OSTEOHOOKS_MODE": "production",
     "OSTEOHOOKS_PUBLIC_BASE_URL": "https://cds.example.org/bone",
     "OSTEOHOOKS_ORIGINS": "https://ehr.example.org",
-    "OSTEOHOOKS_ISSUERS": "https://ehr.example.org/auth",
+    "OSTEOHOOKS_WORKERS": "1",
 }
+ISSUER = """
+[[issuers]]
+iss = "https://ehr.example.org/auth"
+jku = "https://ehr.example.org/jwks.json"
+"""
 
 
 def refused(
@@ -42,6 +50,10 @@ def test_nothing_given_is_demo_mode_on_loopback() -> None:
     assert (settings.blocking_threads, settings.max_body_bytes) == (4, 8_388_608)
     assert (settings.origins, settings.issuers, settings.public_base_url) == (("*",), (), None)
     assert settings.allow_non_loopback is False
+    assert (settings.algorithms, settings.open_discovery, settings.replay) == (("ES384", "RS384"), False, "strict")
+    assert (settings.leeway_seconds, settings.max_token_lifetime_seconds) == (60, 3600)
+    assert (settings.jwks_fresh_seconds, settings.jwks_usable_seconds) == (600, 86_400)
+    assert (settings.jwks_cooldown_seconds, settings.jwks_timeout_seconds) == (30, 2.0)
 
 
 @pytest.mark.parametrize(("cores", "workers"), [(None, 1), (1, 1), (2, 2), (64, 2)])
@@ -66,7 +78,29 @@ def test_every_setting_from_the_file(file: Path) -> None:
         today = 2026-10-01
         public_base_url = "http://localhost:9000"
         origins = ["https://a.example.org", "http://localhost:3000"]
-        issuers = ["https://a.example.org/auth"]
+        algorithms = ["ES256"]
+        open_discovery = true
+        replay = "log"
+        leeway_seconds = 0
+        max_token_lifetime_seconds = 300
+        jwks_fresh_seconds = 60
+        jwks_usable_seconds = 61
+        jwks_cooldown_seconds = 1
+        jwks_timeout_seconds = 0.5
+
+        [[issuers]]
+        iss = "https://a.example.org/auth"
+        jku = "http://a.example.org:8081/jwks.json?v=1"
+        tenants = ["north", "south"]
+        audiences = ["osteohooks"]
+
+        [[issuers]]
+        iss = "urn:b"
+        jwks_file = "b.jwks.json"
+
+        [[issuers]]
+        iss = "c"
+        jwks.keys = [{kid = "1", kty = "EC"}]
         """
     )
     assert Settings.load({}, file) == Settings(
@@ -82,7 +116,25 @@ def test_every_setting_from_the_file(file: Path) -> None:
         today=datetime.date(2026, 10, 1),
         public_base_url="http://localhost:9000",
         origins=("https://a.example.org", "http://localhost:3000"),
-        issuers=("https://a.example.org/auth",),
+        algorithms=("ES256",),
+        open_discovery=True,
+        replay="log",
+        leeway_seconds=0,
+        max_token_lifetime_seconds=300,
+        jwks_fresh_seconds=60,
+        jwks_usable_seconds=61,
+        jwks_cooldown_seconds=1,
+        jwks_timeout_seconds=0.5,
+        issuers=(
+            IssuerSettings(
+                iss="https://a.example.org/auth",
+                jku="http://a.example.org:8081/jwks.json?v=1",
+                tenants=("north", "south"),
+                audiences=("osteohooks",),
+            ),
+            IssuerSettings(iss="urn:b", jwks_file=str(file.parent / "b.jwks.json")),
+            IssuerSettings(iss="c", jwks={"keys": [{"kid": "1", "kty": "EC"}]}),
+        ),
     )
 
 
@@ -101,7 +153,15 @@ def test_every_setting_from_the_environment() -> None:
             "OSTEOHOOKS_TODAY": "2026-10-01",
             "OSTEOHOOKS_PUBLIC_BASE_URL": "http://localhost:9000",
             "OSTEOHOOKS_ORIGINS": "https://a.example.org, http://localhost:3000",
-            "OSTEOHOOKS_ISSUERS": "urn:a,urn:b",
+            "OSTEOHOOKS_ALGORITHMS": "ES256, PS512",
+            "OSTEOHOOKS_OPEN_DISCOVERY": "true",
+            "OSTEOHOOKS_REPLAY": "off",
+            "OSTEOHOOKS_LEEWAY_SECONDS": "300",
+            "OSTEOHOOKS_MAX_TOKEN_LIFETIME_SECONDS": "1",
+            "OSTEOHOOKS_JWKS_FRESH_SECONDS": "1",
+            "OSTEOHOOKS_JWKS_USABLE_SECONDS": "2",
+            "OSTEOHOOKS_JWKS_COOLDOWN_SECONDS": "3",
+            "OSTEOHOOKS_JWKS_TIMEOUT_SECONDS": "10",
         }
     )
     assert settings == Settings(
@@ -116,8 +176,23 @@ def test_every_setting_from_the_environment() -> None:
         today=datetime.date(2026, 10, 1),
         public_base_url="http://localhost:9000",
         origins=("https://a.example.org", "http://localhost:3000"),
-        issuers=("urn:a", "urn:b"),
+        algorithms=("ES256", "PS512"),
+        open_discovery=True,
+        replay="off",
+        leeway_seconds=300,
+        max_token_lifetime_seconds=1,
+        jwks_fresh_seconds=1,
+        jwks_usable_seconds=2,
+        jwks_cooldown_seconds=3,
+        jwks_timeout_seconds=10.0,
     )
+
+
+def test_tables_stand_in_the_file_only() -> None:
+    """A variable holds one value or a plain list, so each of these would have to be a language of its own."""
+    for text in ("https://ehr.example.org/auth", '[{"iss": "a"}]'):
+        problems = refused({"OSTEOHOOKS_ISSUERS": text})
+        assert problems == ("OSTEOHOOKS_ISSUERS: issuers are tables, which stand in the settings file only",)
 
 
 def test_later_layers_win_and_what_is_not_given_does_not_count(file: Path) -> None:
@@ -170,7 +245,22 @@ def test_the_variable_of_the_test_suite_is_no_setting() -> None:
             'expected a list of origins (https://ehr.example.org), or of "*" alone, got a list',
         ),
         ('origins = "*"', 'expected a list of origins (https://ehr.example.org), or of "*" alone, got text'),
-        ('issuers = ["a b"]', "expected a list of issuers as tokens name them in `iss`, got a list"),
+        ('issuers = "a"', "expected a list of tables, each headed [[issuers]], got text"),
+        ('issuers = ["a"]', "expected a list of tables, each headed [[issuers]], got a list"),
+        ("issuers = {}", "expected a list of tables, each headed [[issuers]], got a table"),
+        ('algorithms = ["none"]', f"expected a list of some of {ALGORITHMS}, got a list"),
+        ('algorithms = ["ES384", "HS256"]', f"expected a list of some of {ALGORITHMS}, got a list"),
+        ("algorithms = []", f"expected a list of some of {ALGORITHMS}, got a list"),
+        ('open_discovery = "no"', "expected true or false, got text"),
+        ('replay = "lax"', "expected strict, log or off, got text"),
+        ("leeway_seconds = -1", "expected a whole number from 0 to 300, got -1"),
+        ("leeway_seconds = 301", "expected a whole number from 0 to 300, got 301"),
+        ("max_token_lifetime_seconds = 0", "expected a whole number, 1 or more, got 0"),
+        ("jwks_fresh_seconds = 0", "expected a whole number, 1 or more, got 0"),
+        ("jwks_usable_seconds = 0", "expected a whole number, 1 or more, got 0"),
+        ("jwks_cooldown_seconds = 0", "expected a whole number, 1 or more, got 0"),
+        ("jwks_timeout_seconds = 0", "expected a number above 0, up to 10, got 0"),
+        ("jwks_timeout_seconds = 10.5", "expected a number above 0, up to 10, got 10.5"),
     ],
 )
 def test_a_wrong_value_names_setting_expectation_and_kind(line: str, problem: str, file: Path) -> None:
@@ -218,14 +308,15 @@ def test_demo_mode_binds_another_address_only_when_told_so(host: str) -> None:
     assert Settings.load({"OSTEOHOOKS_HOST": host, "OSTEOHOOKS_ALLOW_NON_LOOPBACK": "true"}).host == host
 
 
-def test_production_refuses_to_start_without_client_authentication() -> None:
-    assert refused(PRODUCTION | {"OSTEOHOOKS_HOST": "0.0.0.0"}) == (CLIENT_AUTHENTICATION,)
+def test_production_with_the_whole_of_its_settings(file: Path) -> None:
+    file.write_text(ISSUER)
+    settings = Settings.load(PRODUCTION | {"OSTEOHOOKS_HOST": "0.0.0.0"}, file)
+    assert (settings.mode, settings.host) == ("production", "0.0.0.0")
 
 
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"OSTEOHOOKS_ISSUERS": ""}, "issuers: production needs the issuers of the clients that may call"),
         (
             {"OSTEOHOOKS_ORIGINS": ""},
             'origins: production needs a list of the origins that may call, without "*"',
@@ -243,16 +334,114 @@ def test_production_refuses_to_start_without_client_authentication() -> None:
             "public_base_url: production needs the https address under which clients reach the service",
         ),
         ({"OSTEOHOOKS_TODAY": "2026-10-01"}, "today: the clock can be set in demo mode only"),
+        (
+            {"OSTEOHOOKS_WORKERS": "2"},
+            "workers: replay = strict lets a token count once, and this version remembers used tokens in each "
+            "worker by itself; set workers to 1, or replay to log",
+        ),
     ],
 )
-def test_production_needs_the_whole_of_its_settings(change: dict[str, str], problem: str) -> None:
-    assert refused(PRODUCTION | change) == (problem, CLIENT_AUTHENTICATION)
+def test_production_needs_the_whole_of_its_settings(change: dict[str, str], problem: str, file: Path) -> None:
+    file.write_text(ISSUER)
+    assert refused(PRODUCTION | change, file) == (problem,)
+
+
+def test_production_needs_issuers(file: Path) -> None:
+    problem = "issuers: production needs the issuers of the clients that may call"
+    assert refused(PRODUCTION) == (problem,)
+    file.write_text("issuers = []")
+    assert refused(PRODUCTION, file) == (problem,)
 
 
 def test_production_with_an_empty_list_of_origins(file: Path) -> None:
-    file.write_text("origins = []")
+    file.write_text("origins = []" + ISSUER)
     environ = {key: value for key, value in PRODUCTION.items() if key != "OSTEOHOOKS_ORIGINS"}
     assert refused(environ, file)[0].startswith("origins: ")
+
+
+@pytest.mark.parametrize("replay", ["log", "off"])
+def test_more_workers_when_a_token_may_count_more_than_once(replay: str, file: Path) -> None:
+    file.write_text(ISSUER)
+    environ = PRODUCTION | {"OSTEOHOOKS_WORKERS": "2", "OSTEOHOOKS_REPLAY": replay}
+    assert Settings.load(environ, file).workers == 2
+
+
+SANDBOX = "issuers[0]: the keys of sandbox.cds-hooks.org are public; it can call in demo mode only"
+
+
+@pytest.mark.parametrize(
+    ("issuer", "problem"),
+    [
+        ('iss = "a"', "issuers[0]: needs one of jku, jwks_file and jwks"),
+        ('iss = "a"\njku = "https://a.example"\njwks_file = "a"', "issuers[0]: needs one of jku, jwks_file and jwks"),
+        ('iss = "a"\njwks_file = "a"\njwks = {}', "issuers[0]: needs one of jku, jwks_file and jwks"),
+        ('iss = "a"\njku = "http://a.example"', "issuers[0].jku: production fetches keys over https only"),
+        ('iss = "https://sandbox.cds-hooks.org"\njwks = {}', SANDBOX),
+        ('iss = "https://Sandbox.CDS-Hooks.org./"\njwks = {}', SANDBOX),
+        ('iss = "a"\njku = "https://sandbox.cds-hooks.org:443/.well-known/jwks.json"', SANDBOX),
+        (
+            'iss = "a"\njwks = {}\n[[issuers]]\niss = "a"\njwks = {}',
+            "issuers[1].iss: this issuer stands there already",
+        ),
+    ],
+)
+def test_an_issuer_that_production_refuses(issuer: str, problem: str, file: Path) -> None:
+    file.write_text(f"[[issuers]]\n{issuer}")
+    assert refused(PRODUCTION, file) == (problem,)
+
+
+@pytest.mark.parametrize("iss", ["https://sandbox.cds-hooks.org.example.org", "https://[", "urn:sandbox.cds-hooks.org"])
+def test_an_issuer_that_only_looks_like_the_sandbox(iss: str, file: Path) -> None:
+    file.write_text(f'[[issuers]]\niss = "{iss}"\njwks = {{}}')
+    assert Settings.load(PRODUCTION, file).issuers[0].iss == iss
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        'iss = "https://sandbox.cds-hooks.org"\njku = "https://sandbox.cds-hooks.org/.well-known/jwks.json"',
+        'iss = "a"\njku = "http://127.0.0.1:8081/jwks.json"',
+    ],
+)
+def test_demo_mode_takes_issuers_that_production_refuses(issuer: str, file: Path) -> None:
+    file.write_text(f'public_base_url = "http://127.0.0.1:8080"\n[[issuers]]\n{issuer}')
+    assert len(Settings.load({}, file).issuers) == 1
+
+
+def test_demo_mode_with_issuers_needs_the_address_that_tokens_are_for(file: Path) -> None:
+    file.write_text(ISSUER)
+    (problem,) = refused(path=file)
+    assert problem == "public_base_url: tokens are for an address; with issuers, set the one under which clients call"
+
+
+def test_each_flaw_of_each_issuer_is_named(file: Path) -> None:
+    file.write_text(
+        """
+        port = 0
+        [[issuers]]
+        is = "a"
+        jku = "ftp://secret.example"
+        [[issuers]]
+        iss = "a b"
+        jwks_file = ""
+        jwks = "{}"
+        tenants = "north"
+        audiences = [1]
+        something_else = 1
+        """
+    )
+    assert refused(path=file) == (
+        f"port in {file}: expected a whole number from 1 to 65535, got 0",
+        f"issuers[0].is in {file}: there is no such setting; did you mean iss?",
+        f"issuers[0].jku in {file}: expected the http or https address of the client's JWK set, got text",
+        f"issuers[0] in {file}: iss is missing; expected the `iss` claim of the client's tokens",
+        f"issuers[1].iss in {file}: expected the `iss` claim of the client's tokens, got text",
+        f"issuers[1].jwks_file in {file}: expected a file with the client's JWK set, got text",
+        f"issuers[1].jwks in {file}: expected the client's JWK set as a table, got text",
+        f"issuers[1].tenants in {file}: expected a list of tenants as tokens name them in `tenant`, got text",
+        f"issuers[1].audiences in {file}: expected a list of further values to take in `aud`, got a list",
+        f"issuers[1].something_else in {file}: there is no such setting",
+    )
 
 
 def test_settings_do_not_change() -> None:
@@ -261,11 +450,31 @@ def test_settings_do_not_change() -> None:
         settings.port = 1
 
 
-def test_the_shipped_production_file_lacks_nothing_but_client_authentication() -> None:
-    assert refused(path=ROOT / "deploy" / "production.toml") == (CLIENT_AUTHENTICATION,)
+def test_the_shipped_production_file_starts_once_it_is_filled_in() -> None:
+    settings = Settings.load({}, ROOT / "deploy" / "production.toml")
+    assert settings.mode == "production"
+    assert [issuer.iss for issuer in settings.issuers] == ["https://ehr.example.org/auth"]
+
+
+def settings_shown(lines: Sequence[str]) -> set[str]:
+    return {line.lstrip("# ").partition(" = ")[0] for line in lines if re.match(r"(# )?[a-z_]+ = ", line)}
 
 
 def test_the_shipped_production_file_shows_every_setting_of_production() -> None:
-    text = (ROOT / "deploy" / "production.toml").read_text(encoding="utf-8")
-    shown = {line.lstrip("# ").partition(" = ")[0] for line in text.splitlines() if " = " in line}
-    assert shown == set(Settings.__struct_fields__) - {"today", "allow_non_loopback"}
+    lines = (ROOT / "deploy" / "production.toml").read_text(encoding="utf-8").splitlines()
+    tables = lines.index("[[issuers]]")
+    assert settings_shown(lines[:tables]) == set(Settings.__struct_fields__) - {
+        "today",
+        "allow_non_loopback",
+        "issuers",
+    }
+    assert settings_shown(lines[tables:]) == set(IssuerSettings.__struct_fields__)
+
+
+def test_the_shipped_production_file_shows_the_defaults() -> None:
+    """Those of the checks on clients: whoever leaves a line out gets what the line says."""
+    shipped, defaults = Settings.load({}, ROOT / "deploy" / "production.toml"), Settings()
+    names = Settings.__struct_fields__[Settings.__struct_fields__.index("algorithms") :]
+    assert len(names) == 9
+    for name in names:
+        assert getattr(shipped, name) == getattr(defaults, name)

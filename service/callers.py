@@ -1,0 +1,69 @@
+"""Who may call, from the settings: the issuers with their keys, and the checks a site has chosen."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from cds_hooks import FetchedKeys, Issuer, MemoryReplay, PinnedKeys, Trust, addresses, download, public_addresses
+from cds_hooks.keys import Keys
+from service.config import IssuerSettings, Settings, SettingsError
+
+__all__ = ["trust_of"]
+
+
+def trust_of(settings: Settings) -> Trust | None:
+    """What checks the clients' tokens; None in demo mode without issuers, where anybody on this machine may call.
+
+    Raises SettingsError with every flaw of the settings, and of the key files they name.
+    """
+    problems = list(settings.refusals())
+    issuers = [] if problems else list(_issuers(settings, problems))
+    if problems:
+        raise SettingsError(problems)
+    if settings.mode == "demo" and not issuers:
+        return None
+    assert settings.public_base_url is not None
+    return Trust(
+        issuers,
+        settings.public_base_url,
+        replay=MemoryReplay(),
+        replay_mode=settings.replay,
+        algorithms=settings.algorithms,
+        leeway=settings.leeway_seconds,
+        longest=settings.max_token_lifetime_seconds,
+    )
+
+
+def _issuers(settings: Settings, problems: list[str]) -> Iterator[Issuer]:
+    for number, issuer in enumerate(settings.issuers):
+        try:
+            keys = _keys(issuer, settings)
+        except OSError as error:
+            problems.append(f"issuers[{number}].jwks_file: cannot be read: {error.strerror}")
+        except ValueError as error:
+            problems.append(f"issuers[{number}].{'jwks_file' if issuer.jwks is None else 'jwks'}: {error}")
+        else:
+            yield Issuer(
+                iss=issuer.iss,
+                keys=keys,
+                jku=issuer.jku,
+                tenants=frozenset(issuer.tenants),
+                audiences=frozenset(issuer.audiences),
+            )
+
+
+def _keys(issuer: IssuerSettings, settings: Settings) -> Keys:
+    if issuer.jku is not None:
+        return FetchedKeys(
+            issuer.jku,
+            fetch=partial(download, resolve=public_addresses if settings.mode == "production" else addresses),
+            fresh=settings.jwks_fresh_seconds,
+            usable=settings.jwks_usable_seconds,
+            cooldown=settings.jwks_cooldown_seconds,
+            timeout=settings.jwks_timeout_seconds,
+        )
+    if issuer.jwks_file is not None:
+        return PinnedKeys(Path(issuer.jwks_file).read_bytes(), settings.algorithms)
+    return PinnedKeys(msgspec.json.encode(issuer.jwks), settings.algorithms)
