@@ -21,6 +21,7 @@ from cds_hooks.card import (
 )
 from cds_hooks.discovery import Service
 from cds_hooks.errors import BadRequest, PreconditionFailed, Refusal, Unauthorized, Unavailable
+from cds_hooks.guard import Guard, build_all
 from cds_hooks.hooks import HOOKS, ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW, Hook
 from cds_hooks.key_server import FetchedKeys, Unfetched, download
 from cds_hooks.keys import Key, Keys, KeysAway, PinnedKeys
@@ -46,6 +47,7 @@ __all__ = [
     "Entry",
     "FetchedKeys",
     "FhirResource",
+    "Guard",
     "Hook",
     "HookRequest",
     "Issuer",
@@ -74,6 +76,7 @@ __all__ = [
     "Unreadable",
     "addresses",
     "blueprint",
+    "build_all",
     "download",
     "encode",
     "escape",

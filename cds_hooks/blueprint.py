@@ -23,6 +23,7 @@ from cds_hooks.errors import (
     UnsupportedMediaType,
     operation_outcome,
 )
+from cds_hooks.openapi import openapi
 from cds_hooks.prefetch import FhirResource
 from cds_hooks.request import HookRequest, Parser
 
@@ -34,6 +35,7 @@ R = TypeVar("R", bound=FhirResource)
 Answer = Callable[[Service, HookRequest[R], LanguageAccept, bytes], bytes]
 
 PATH: Final = "/cds-services"
+DESCRIPTION: Final = "/openapi.json"
 JSON: Final = "application/json"
 PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
@@ -53,12 +55,14 @@ def blueprint(
     max_body: int,
     authenticate: Authenticate | None = None,
     open_discovery: bool = False,
+    guard: Callable[[bytes], bytes] | None = None,
 ) -> Blueprint:
     """The routes of some services, to be registered with a Flask application.
 
     `origins` are the web origins that may call from a browser, or "*" alone for any; `max_body` is in bytes.
     `authenticate` is asked before anything else of a call is read, discovery left out with `open_discovery`; without it
     anybody may call.
+    `guard` makes of an answer what may be sent of it, such as a `Guard`, where answers are not made with `card.py`.
     `answer` may raise a `Refusal`; any other exception is answered with 500 and logged without its text, which may
     hold data of a patient.
     """
@@ -70,9 +74,12 @@ def blueprint(
     allow_origin = _allow_origin(frozenset(origins))
     routes = Blueprint("cds_hooks", __name__)
     prefixes: list[str] = []
+    descriptions: dict[str, bytes] = {}
 
     def ours() -> bool:
-        return any(request.path == path or request.path.startswith(f"{path}/") for path in prefixes)
+        return request.path in descriptions or any(
+            request.path == path or request.path.startswith(f"{path}/") for path in prefixes
+        )
 
     @routes.record
     def remember_prefix(state: BlueprintSetupState) -> None:
@@ -80,6 +87,10 @@ def blueprint(
 
     def admit(*paths: str) -> Caller | None:
         return None if authenticate is None else authenticate(paths, request.headers.get("Authorization"))
+
+    @routes.get(DESCRIPTION, provide_automatic_options=False)
+    def describe() -> Response:
+        return Response(descriptions[request.path], mimetype=JSON)
 
     @routes.get(PATH, provide_automatic_options=False)
     def discover() -> Response:
@@ -95,7 +106,8 @@ def blueprint(
             raise NotFound
         body = _body(request, max_body)
         asked = parser.parse(body, service.hook, service.prefetch, caller)
-        return Response(answer(service, asked, request.accept_languages, body), mimetype=JSON)
+        answered = answer(service, asked, request.accept_languages, body)
+        return Response(answered if guard is None else guard(answered), mimetype=JSON)
 
     # A browser asks before each call, and without credentials: this route must never want any.
     @routes.route(PATH, methods=["OPTIONS"])
@@ -127,6 +139,20 @@ def blueprint(
         if ours():
             allow_origin(response)
         return response
+
+    @routes.record  # after every route, so that it finds them all
+    def write_description(state: BlueprintSetupState) -> None:
+        prefix = (state.url_prefix or "").rstrip("/")
+        own = f"{state.name_prefix}.{state.name}.".lstrip(".")
+        listed = [
+            (rule.rule.removeprefix(prefix), method)
+            for rule in state.app.url_map.iter_rules()
+            if rule.endpoint.startswith(own)
+            for method in (rule.methods or set()) - {"HEAD"}
+        ]
+        descriptions[prefix + DESCRIPTION] = openapi(
+            services, sorted(listed), prefix=prefix, secured=authenticate is not None, open_discovery=open_discovery
+        )
 
     return routes
 

@@ -1,4 +1,4 @@
-"""Cards: built right, or ValueError naming the rule of CDS Hooks 2.0, "CDS Service Response", that is broken.
+"""Cards: built right, or `Malformed` naming the rule of CDS Hooks 2.0, "CDS Service Response", that is broken.
 
 Members without a value are left out of the JSON. What is the same in many answers may be given as `msgspec.Raw`, JSON
 that was encoded and checked before; `well_formed` looks inside that as well.
@@ -19,11 +19,14 @@ __all__ = [
     "Card",
     "Coding",
     "Link",
+    "Malformed",
     "OverrideReason",
     "Response",
     "Source",
     "Suggestion",
+    "empties",
     "encode",
+    "pruned",
     "utf16_length",
     "well_formed",
 ]
@@ -40,6 +43,10 @@ def utf16_length(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
+class Malformed(ValueError):
+    """Something that no client should be sent; the text is the rule that is broken, and holds no value."""
+
+
 class _Part(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """Any object of an answer: no member of it is blank or empty, since the standard forbids sending such."""
 
@@ -49,8 +56,8 @@ class _Part(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel
             if (type(value) is str and not value.strip()) or (type(value) is dict and not value):
                 raise self._broken(f"{name} must not be empty")
 
-    def _broken(self, rule: str) -> ValueError:
-        return ValueError(f"{type(self).__name__}: {rule}")
+    def _broken(self, rule: str) -> Malformed:
+        return Malformed(f"{type(self).__name__}: {rule}")
 
 
 def _is_url(text: str | None) -> bool:
@@ -187,20 +194,50 @@ def well_formed(response: Response | bytes) -> tuple[str, ...]:
     document = msgspec.json.decode(response if isinstance(response, bytes) else encode(response))
     flaws = [str(flaw) for flaw in load("response").flaws(document, "response")]
     if isinstance(document, dict):
-        flaws += (f"{path}: {kind} must not be sent" for path, kind in _empty(document) if path != "cards")
+        flaws += (f"{path}: {kind} must not be sent" for path, kind in empties(document) if path != "cards")
         flaws += _long_summaries(document)
     return tuple(flaws)
 
 
-def _empty(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    if value is None or value in ("", [], {}):
+_EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
+
+
+def empties(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Each null, empty string, empty list and empty object in a JSON value: its path, and what it is."""
+    if value in _EMPTY:
         yield path, "null" if value is None else repr(value)
     elif isinstance(value, dict):
         for name, member in value.items():
-            yield from _empty(member, f"{path}.{name}".lstrip("."))
+            below = f"{path}.{name}".lstrip(".")
+            if isinstance(member, list) and isinstance(value.get(_beside(name)), list):
+                for index, item in enumerate(member):
+                    if item is not None:
+                        yield from empties(item, f"{below}[{index}]")
+            else:
+                yield from empties(member, below)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _empty(item, f"{path}[{index}]")
+            yield from empties(item, f"{path}[{index}]")
+
+
+def pruned(value: Any) -> Any:
+    """A JSON value without what `empties` finds in it; what is left empty by that goes too."""
+    if isinstance(value, dict):
+        kept = {}
+        for name, member in value.items():
+            if isinstance(member, list) and isinstance(value.get(_beside(name)), list):
+                kept[name] = [None if item is None else pruned(item) for item in member]
+            else:
+                kept[name] = pruned(member)
+        return {name: member for name, member in kept.items() if member not in _EMPTY}
+    if isinstance(value, list):
+        return [item for item in map(pruned, value) if item not in _EMPTY]
+    return value
+
+
+def _beside(name: str) -> str:
+    """Where FHIR JSON has the extensions of a list of primitives, or the list; null stands where one has nothing."""
+    return name[1:] if name.startswith("_") else f"_{name}"
 
 
 def _long_summaries(response: dict[str, Any]) -> Iterator[str]:

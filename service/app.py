@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.exceptions import NotFound
 
-from cds_hooks import HOOKS, HookRequest, Parser, PreconditionFailed, Service, blueprint
+from cds_hooks import HOOKS, Guard, HookRequest, Parser, PreconditionFailed, Service, blueprint, build_all
 from fhir_profiles import Entry, RecordReader, Resource, templates
 from service.callers import trust_of
 from service.config import Settings
@@ -87,6 +87,8 @@ def answerer(
     settings: Settings, rules: Rules, reader: RecordReader
 ) -> Callable[[Service, HookRequest[Resource], LanguageAccept, bytes], bytes]:
     """The function from a request to the JSON of its answer: read, decide, speak."""
+    # In production a card that cannot be built costs no other card; elsewhere it costs the answer, and is seen.
+    build = Guard().cards if settings.mode == "production" else build_all
 
     def answer(service: Service, request: HookRequest[Resource], languages: LanguageAccept, body: bytes) -> bytes:
         language = _language(languages, settings.language)
@@ -113,7 +115,7 @@ def answerer(
         )
         if chart is None:
             raise PreconditionFailed("patient", service.prefetch["patient"])
-        return speak(decide(rules, chart, request.hook.name, judged=judged), voice)
+        return speak(decide(rules, chart, request.hook.name, judged=judged), voice, build)
 
     return answer
 

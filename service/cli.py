@@ -1,4 +1,4 @@
-"""The command line: `osteohooks serve | assess | demo | token`.
+"""The command line: `osteohooks serve | assess | demo | token | conformance`.
 
 Exit status: 0 done, 1 a fault of ours, 2 what was given cannot be used (a file, a flag, a setting, a port).
 """
@@ -74,6 +74,27 @@ def _parser() -> argparse.ArgumentParser:
     key.add_argument("--key", type=Path, metavar="FILE", help="the private key in this PEM file (default: a new one)")
     key.add_argument("--new-key", type=Path, metavar="FILE", help="a new key, kept in FILE; its JWK set beside it")
     token.set_defaults(run=_token)
+    conformance = commands.add_parser("conformance", help="hold any CDS Hooks service against the rules of the wire")
+    conformance.add_argument("url", metavar="URL", help="the address to which /cds-services is added")
+    conformance.add_argument(
+        "--sample",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        help="the request of a hook as a client sends it, with complete prefetch; our own services need none",
+    )
+    conformance.add_argument("--token-key", type=Path, metavar="FILE", help="a private key (PEM) to sign tokens with")
+    conformance.add_argument("--iss", metavar="URL", help="the issuer of the tokens")
+    conformance.add_argument("--jku", metavar="URL", help="where the public key stands, for the header of the tokens")
+    conformance.add_argument("--origin", metavar="URL", help="a web origin that the service allows")
+    conformance.add_argument("--format", choices=("table", "json", "junit"), default="table")
+    conformance.add_argument("--output", type=Path, metavar="FILE", help="where to write the report")
+    conformance.add_argument(
+        "--only", action="append", default=[], metavar="ID", help="a check, a section or a requirement, such as A.5-29"
+    )
+    conformance.set_defaults(run=_conformance)
     return parser
 
 
@@ -287,6 +308,28 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
             file.write(content)
     except OSError as error:
         raise Unusable(f"{path}: cannot be written ({error.strerror})") from error
+
+
+# -- conformance -----------------------------------------------------------------------------------
+
+
+def _conformance(options: argparse.Namespace) -> int:
+    from service import conformance
+
+    try:
+        return conformance.conformance(
+            options.url,
+            samples=options.sample,
+            token_key=options.token_key,
+            iss=options.iss,
+            jku=options.jku,
+            origin=options.origin,
+            format=options.format,
+            output=options.output,
+            only=options.only,
+        )
+    except conformance.Unusable as error:
+        raise Unusable(str(error)) from error
 
 
 # -- printing --------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ One card per topic, five at most by construction; critical first. Agents stand a
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.resources import files
 from typing import Any
 from uuid import UUID, uuid5
@@ -12,7 +13,8 @@ from uuid import UUID, uuid5
 from msgspec import Struct
 
 from cds_hooks import Action, Card, Coding, OverrideReason, Response, Source, Suggestion, encode
-from cds_hooks.card import LONGEST_SUMMARY, utf16_length
+from cds_hooks.card import LONGEST_SUMMARY, pruned, utf16_length
+from cds_hooks.guard import Build, Plan, build_all
 from fhir_profiles import Evidence, load_yaml
 from service.decide import SEVERITY, Decision, Finding, Tier, Verdict
 from service.fill import Filler
@@ -73,11 +75,11 @@ class Assessment(Struct, omit_defaults=True, rename="camel"):
     outcomes: list[str] = []
 
 
-def speak(decision: Decision | None, voice: Voice) -> bytes:
-    """The JSON answer; without a decision (out of scope) no cards and no assessment."""
+def speak(decision: Decision | None, voice: Voice, build: Build = build_all) -> bytes:
+    """The JSON answer; without a decision (out of scope) no cards and no assessment. `build` builds the cards."""
     if decision is None:
         return encode(Response(cards=()))
-    cards = () if decision.silent else tuple(_cards(decision, voice))
+    cards = () if decision.silent else tuple(_cards(decision, voice, build))
     return encode(Response(cards=cards, extension={"org.osteohooks.assessment": _assessment(decision)}))
 
 
@@ -104,18 +106,18 @@ def _view(tier: Tier) -> TierView:
 # -- cards -----------------------------------------------------------------------------------------
 
 
-def _cards(decision: Decision, voice: Voice) -> list[Card]:
+def _cards(decision: Decision, voice: Voice, build: Build) -> list[Card]:
     fill = Filler(decision, voice.language, WORDS)
     outcomes = decision.rules.outcomes
     by_topic: dict[str, list[Finding]] = {topic: [] for topic in TOPICS}
     for finding in decision.findings:
         by_topic[outcomes[finding.outcome.code]["topic"]].append(finding)
-    cards = []
+    plans: list[Plan] = []
     for topic, findings in by_topic.items():
         if any(outcomes[finding.outcome.code]["opens"] for finding in findings):
             findings.sort(key=lambda f: (-SEVERITY[f.indicator], f.outcome.lead))
-            cards.append(_card(decision, voice, fill, topic, findings))
-    return sorted(cards, key=lambda card: -SEVERITY[card.indicator])
+            plans.append((findings[0].indicator, partial(_card, decision, voice, fill, topic, findings)))
+    return sorted(build(plans), key=lambda card: -SEVERITY[card.indicator])
 
 
 def _card(decision: Decision, voice: Voice, fill: Filler, topic: str, findings: list[Finding]) -> Card:
@@ -287,7 +289,8 @@ def _corrections(decision: Decision, voice: Voice, finding: Finding) -> Iterator
         return
     for name in finding.outcome.orders:
         order = decision.rules.orders[name]
-        corrected = {**draft, "dosageInstruction": order.resource[voice.language]["dosageInstruction"]}
+        # What an EHR leaves empty in its draft must not be sent back.
+        corrected = {**pruned(draft), "dosageInstruction": order.resource[voice.language]["dosageInstruction"]}
         label = order.label[voice.language]
         yield Suggestion(
             label=label,
