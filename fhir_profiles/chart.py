@@ -13,7 +13,18 @@ from msgspec import Struct
 from fhir_profiles.dates import When
 from fhir_profiles.resources import Quantity
 
-__all__ = ["AsRecorded", "Chart", "Diagnosis", "Evidence", "Fracture", "Measurement", "Person", "Score", "Use"]
+__all__ = [
+    "Answer",
+    "AsRecorded",
+    "Chart",
+    "Diagnosis",
+    "Evidence",
+    "Fracture",
+    "Measurement",
+    "Person",
+    "Score",
+    "Use",
+]
 
 
 class AsRecorded(Struct, omit_defaults=True, gc=False):
@@ -66,6 +77,14 @@ class Score(NamedTuple):
     taken: When
     resource: str | None
     computed: bool
+
+
+class Answer(NamedTuple):
+    """The coded answer to a question such as a smoking status; `key` is the fact's own word for it."""
+
+    key: str
+    taken: When
+    resource: str | None
 
 
 class Diagnosis(NamedTuple):
@@ -130,6 +149,7 @@ class Chart:
     told: frozenset[str]
     measurements: dict[str, list[Measurement]] = field(default_factory=dict)
     scores: list[Score] = field(default_factory=list)
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
     diagnoses: dict[str, list[Diagnosis]] = field(default_factory=dict)
     fractures: list[Fracture] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)

@@ -54,9 +54,12 @@ class Facts:
     def __getitem__(self, name: str) -> Fact:
         fact = self._found.get(name)
         if fact is None:
-            definition = self.terms.facts[name]
-            fact = self._found[name] = self._kinds[definition["kind"]](self, name, definition)
+            fact = self._found[name] = self.work_out(name, self.terms.facts[name])
         return fact
+
+    def work_out(self, name: str, definition: dict[str, Any]) -> Fact:
+        """A fact by a definition that need not be its own, and not kept."""
+        return self._kinds[definition["kind"]](self, name, definition)
 
     def worked_out(self) -> list[tuple[str, Fact]]:
         """The facts asked for so far, by name."""

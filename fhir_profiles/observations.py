@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
-from fhir_profiles.chart import AsRecorded, Chart, Evidence, Measurement, Score
+from fhir_profiles.chart import Answer, AsRecorded, Chart, Evidence, Measurement, Score
 from fhir_profiles.dates import When, when
 from fhir_profiles.quantity import Conversion, unit_of
 from fhir_profiles.resources import CodeableConcept, Component, Quantity, Resource
@@ -55,10 +55,19 @@ class ObservationReader:
         self._scores = _Scores(score_fact, terms.facts[score_fact])
         self._facts: dict[str, str] = {}
         self._conversions: dict[str, Conversion] = {}
+        # fact -> (system, code) of an answer -> the fact's word for it
+        self._answers: dict[str, dict[tuple[str, str], str]] = {}
         for name, definition in terms.facts.items():
             for code in definition.get("loinc", ()):
                 self._facts[code] = name
-            if "loinc" in definition:
+            if "answers" in definition:
+                self._answers[name] = {
+                    (system, code): key
+                    for key, systems in definition["answers"].items()
+                    for system, codes in systems.items()
+                    for code in codes
+                }
+            elif "loinc" in definition:
                 self._conversions[name] = Conversion(definition["unit"], definition.get("units", {}))
 
     def read(self, chart: Chart, observation: Resource, name: str | None, panel: Resource | None) -> None:
@@ -84,6 +93,8 @@ class ObservationReader:
             )
             if fact == self._scores.fact:
                 self._score(chart, observation, part, code, taken, name, panel)
+            elif fact in self._answers:
+                self._answer(chart, fact, part, taken, name)
             else:
                 self._measure(chart, fact, observation, part, taken, name)
 
@@ -105,6 +116,19 @@ class ObservationReader:
             if scores.names.search(text) and not scores.not_names.search(text):
                 return scores.fact, None
         return None, None
+
+    def _answer(
+        self, chart: Chart, fact: str, part: Resource | Component, taken: When | None, name: str | None
+    ) -> None:
+        """A coded answer, by whichever of its codes the fact knows."""
+        codings = (part.valueCodeableConcept.coding if part.valueCodeableConcept else None) or ()
+        told = [(self._terms.system(coding.system) or "", coding.code or "") for coding in codings]
+        key = next((self._answers[fact][code] for code in told if code in self._answers[fact]), None)
+        if key is None:
+            self._refuse(chart, fact, name, "unknown-answer", taken)
+        elif self._dated(chart, fact, name, taken, None):
+            assert taken is not None
+            chart.answers.setdefault(fact, []).append(Answer(key, taken, name))
 
     # -- measurements -----------------------------------------------------------------------------
 

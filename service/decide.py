@@ -19,6 +19,8 @@ from service.rules import Agent, Rules
 __all__ = ["Decision", "Finding", "Tier", "Verdict", "decide"]
 
 UNCLASSIFIED = "unclassified"
+# The advice of an opinion whose guideline does not speak of this patient: nothing to compare, nothing to follow.
+SILENT = "silent"
 _GOING_ON = frozenset({"active", "planned"})
 
 
@@ -60,6 +62,16 @@ class Verdict:
         return any(ruling.result in ("block", "hold", "ask") for ruling in self.rulings)
 
 
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What another guideline would do from the same facts. `unsettled`: what is unknown and could change it."""
+
+    section: Section
+    rule: str
+    advice: str
+    unsettled: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Decision:
     """Everything an answer is made of. `tier` is None where the guideline does not apply at all."""
@@ -71,6 +83,7 @@ class Decision:
     findings: list[Finding]
     verdicts: list[Verdict]
     recommended: Agent | None
+    opinions: list[Opinion]
     missing: list[str]
     silent: bool
     in_hand: tuple[Use, ...]
@@ -120,17 +133,25 @@ def decide(rules: Rules, chart: Chart, hook: str, *, judged: Collection[str] | N
     ordering = hook != "patient-view"
     before = _tier(rules.assessment, Facts(chart, rules.terms, KINDS, with_drafts=False)) if ordering else None
     findings, missing = _asked_by_tier(rules, facts, tier)
+    opinions = [said for section in rules.opinions if (said := _opinion(section, facts)).advice != SILENT]
+    own = _own(rules, tier)
+    advice = next((said.advice for said in opinions if said.section.guideline == rules.leading), own.advice)
+    # An agent is weighed as the leading guideline says: by the tier, or by another's advice.
+    led = advice != own.advice
+    weighed = advice != "monitor" if led else tier.tier in rules.guideline.page["candidates"]["tiers"]
     candidates = [
         Subject(agent.drug, agent.route, "candidate", agent.id)
         for agent in rules.agents
-        if tier.tier in rules.guideline.page["candidates"]["tiers"]
-        and facts[rules.guideline.page["candidates"]["unless"]].presumed is False
+        if weighed and facts[rules.guideline.page["candidates"]["unless"]].presumed is False
     ]
     rulings = rule_on(rules.gates, [*candidates, *_held(rules, chart, in_hand)], facts)
     by_agent = {subject.agent: tuple(r for r in rulings if r.subject is subject) for subject in candidates}
     verdicts = [Verdict(agent, by_agent[agent.id]) for agent in rules.agents if agent.id in by_agent]
     for section in rules.sections:
-        findings += _run(rules, section, facts, tier, before, hook)
+        findings += _run(rules, section, facts, tier, before, hook, advice)
+    others = [said for said in (own, *opinions) if said.advice != advice]
+    if others and tier.tier is not None:
+        findings.append(_named(rules, "guideline-disagreement"))
     findings += _from_rulings(rules, rulings, missing)
     findings += _orders(rules, hook, chart, in_hand)
     decision = Decision(
@@ -141,6 +162,7 @@ def decide(rules: Rules, chart: Chart, hook: str, *, judged: Collection[str] | N
         findings=_unique(findings),
         verdicts=verdicts,
         recommended=_recommended(verdicts),
+        opinions=others,
         missing=list(dict.fromkeys(missing)),
         silent=chart.person.dead,
         in_hand=in_hand,
@@ -168,7 +190,7 @@ def _outside(rules: Rules, facts: Facts, hook: str, in_hand: tuple[Use, ...], st
     rulings = rule_on(rules.gates, _held(rules, facts.chart, in_hand), facts)
     findings += [*_from_rulings(rules, rulings, []), *_orders(rules, hook, facts.chart, in_hand)]
     findings = [finding for finding in findings if finding.section is section or finding.indicator == "critical"]
-    return Decision(rules, facts, None, None, _unique(findings), [], None, [], facts.chart.person.dead, in_hand)
+    return Decision(rules, facts, None, None, _unique(findings), [], None, [], [], facts.chart.person.dead, in_hand)
 
 
 # -- the assessment --------------------------------------------------------------------------------
@@ -185,6 +207,26 @@ def _tier(section: Section, facts: Facts) -> Tier:
     if tier != order[-1] and facts[section.page["settled_by"]].worst == -inf:
         return Tier(None, section.page["unsettled"], at_least, at_most)
     return Tier(tier, rule, at_least, at_most)
+
+
+def _opinion(section: Section, facts: Facts) -> Opinion:
+    """A guideline's advice, as presumed; the facts that could change it where its corners differ."""
+    assert section.decide is not None
+    triples = {name: facts[name] for name in section.facts}
+    advice = section.page["rules"]
+    rule = section.decide(*(fact.presumed for fact in triples.values()))
+    corners = {
+        advice[section.decide(*(getattr(fact, corner) for fact in triples.values()))]["advice"]
+        for corner in ("mildest", "worst")
+    }
+    unsettled = [] if len(corners) == 1 else [name for name, fact in triples.items() if not fact.known]
+    return Opinion(section, rule, advice[rule]["advice"], tuple(unsettled))
+
+
+def _own(rules: Rules, tier: Tier) -> Opinion:
+    """What the tier says: the advice that leads unless a site lets another guideline do so, and then one beside it."""
+    advice: dict[str, str] = rules.guideline.page["advice"]
+    return Opinion(rules.assessment, tier.rule, advice.get(tier.tier or "", "monitor"), ())
 
 
 def _asked_by_tier(rules: Rules, facts: Facts, tier: Tier) -> tuple[list[Finding], list[str]]:
@@ -222,7 +264,7 @@ def _on_record(fact: Fact) -> bool:
 
 
 def _run(
-    rules: Rules, section: Section, facts: Facts, tier: Tier | None, before: Tier | None, hook: str
+    rules: Rules, section: Section, facts: Facts, tier: Tier | None, before: Tier | None, hook: str, advice: str = ""
 ) -> list[Finding]:
     if hook not in section.hooks:
         return []
@@ -235,6 +277,7 @@ def _run(
             stem: Fact(tier.at_least, tier.at_most, now),
             f"{stem}_before": Fact(then, then, then),
             f"{stem}_rule": Fact(tier.rule, tier.rule, tier.rule),
+            "advice": Fact(advice, advice, advice),
         }
     triples = [assessed.get(name) or facts[name] for name in section.facts]
     names = list(section.decide(*(fact.presumed for fact in triples)))
@@ -253,7 +296,8 @@ def _finding(section: Section, name: str) -> Finding:
 
 def _named(rules: Rules, code: str) -> Finding:
     """The finding of a code that no logic decides, from the page that words it (the loader has seen that one does)."""
-    return _finding(next(section for section in rules.guideline.sections if code in section.outcomes), code)
+    sections = (section for guideline in rules.guidelines.values() for section in guideline.sections)
+    return _finding(next(section for section in sections if code in section.outcomes), code)
 
 
 # -- tables and orders -----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 from cds_hooks import escape
 from fhir_profiles.chart import Evidence
 from fhir_profiles.dates import add_months, when
-from service.decide import UNCLASSIFIED, Decision, Finding, Tier
+from service.decide import UNCLASSIFIED, Decision, Finding, Opinion, Tier
 from service.gates import Ruling
 from service.rules import Agent
 from service.words import Words, amount, each, number_text
@@ -33,6 +33,11 @@ class Filler:
     def word(self, group: str, name: str) -> str:
         """A fixed word."""
         return str(self._words[group][name][self.language])
+
+    def opinion(self, opinion: Opinion) -> str:
+        """The criterion behind another guideline's advice."""
+        words = Words(opinion.section.page["rules"][opinion.rule]["why"])
+        return self.say(words, Finding(opinion.section, _NONE, "info"))
 
     def mark(self, name: str) -> str:
         """A mark of punctuation, as the language sets it."""
@@ -105,6 +110,8 @@ class Filler:
             value = shown.value if shown is not None and shown.value is not None else fact.presumed
             if isinstance(value, float | int) and not isinstance(value, bool) and isfinite(value):
                 return amount(float(value), unit, self.language)
+            if isinstance(value, str) and value in self._rules.terms.facts:
+                return self.label(value)  # a fact that says which other one decides
             return self.word("phrases", "not_recorded")
         return self._aspect(shown, aspect)
 

@@ -5,7 +5,7 @@ A section is a same-stem pair: `<section>.yaml`, which a clinician reviews, and 
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.resources.abc import Traversable
@@ -17,13 +17,23 @@ from msgspec import Struct
 from fhir_profiles import load_yaml
 from service.words import Words
 
-__all__ = ["Basis", "Guideline", "Indicator", "Number", "Outcome", "Section", "load_guideline", "parameters"]
+__all__ = [
+    "Basis",
+    "Guideline",
+    "Indicator",
+    "Number",
+    "Outcome",
+    "Section",
+    "load_guideline",
+    "parameters",
+    "share_numbers",
+]
 
 Basis = Literal["label", "seed", "guideline", "house"]
 Indicator = Literal["info", "warning", "critical"]
 
 HOOKS = frozenset({"patient-view", "order-select", "order-sign"})
-KINDS = ("assessment", "recommendation", "table")
+KINDS = ("assessment", "recommendation", "opinion", "table")
 _MEMBERS = frozenset(
     {"title", "kind", "where", "hooks", "each", "numbers", "same_numbers", "dates", "blanks", "outcomes", "asks"}
     | {"confirms", "decided_elsewhere", "rows", "agents", "words", "rules", "tiers", "settled_by", "unsettled"}
@@ -122,7 +132,6 @@ def load_guideline(package: str, folder: Traversable, codes: Mapping[str, Any], 
             flaws += [f"{section.name}: {flaw}" for flaw in found]
     stems = {section.stem for section in guideline.sections} | {"__init__"}
     flaws += [f"{folder.name}/{name}: logic without a page" for name in names if _stray_logic(name, stems)]
-    _share_numbers(guideline, flaws)
     return guideline
 
 
@@ -190,15 +199,16 @@ def _logic(package: str, stem: str, folder: Traversable, flaws: list[str]) -> Ca
     return decide
 
 
-def _share_numbers(guideline: Guideline, flaws: list[str]) -> None:
-    """Give a page the numbers that it takes from another."""
-    by_stem = {section.stem: section for section in guideline.sections}
-    for section in guideline.sections:
-        for name, stem in section.page.get("same_numbers", {}).items():
-            if stem in by_stem and name in by_stem[stem].numbers:
-                section.numbers[name] = by_stem[stem].numbers[name]
+def share_numbers(sections: Sequence[Section], flaws: list[str]) -> None:
+    """Give a page the numbers that it takes from another: `section` of its own guideline, or `folder/section`."""
+    by_name = {section.name: section for section in sections}
+    for section in sections:
+        for name, place in section.page.get("same_numbers", {}).items():
+            other = by_name.get(place if "/" in place else f"{section.guideline}/{place}")
+            if other is not None and name in other.numbers:
+                section.numbers[name] = other.numbers[name]
             else:
-                flaws.append(f"{section.name}: {stem} has no number {name}")
+                flaws.append(f"{section.name}: {place} has no number {name}")
 
 
 def parameters(decide: Callable[..., Any] | None, kind: Any) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any, Literal
 
 import msgspec
@@ -18,7 +19,7 @@ from fhir_profiles import Terminology, load_yaml, terminology
 from service.agreement import disagreements
 from service.gates import Gate, compile_gates
 from service.orders import Order, load_orders
-from service.pages import Guideline, Section, load_guideline, parameters
+from service.pages import Guideline, Section, load_guideline, parameters, share_numbers
 from service.words import Words
 
 __all__ = ["Agent", "Flawed", "Rules", "load_rules"]
@@ -47,10 +48,13 @@ class Agent:
 
 @dataclass(slots=True)
 class Rules:
-    """Everything the engine runs, compiled."""
+    """Everything the engine runs, compiled. `guideline` is the one that assesses; the others advise beside it."""
 
     terms: Terminology
     guideline: Guideline
+    guidelines: Mapping[str, Guideline]
+    opinions: list[Section]
+    leading: str
     assessment: Section
     sections: list[Section]
     per_order: list[Section]
@@ -61,29 +65,40 @@ class Rules:
     reasons: Mapping[str, Any]
 
 
-def load_rules(market: str = "cn", package: str = "service.guidelines") -> Rules:
-    """Read the rules of a package for a market (cn | us | eu). Raises Flawed with every flaw found."""
+def load_rules(market: str = "cn", package: str = "service.guidelines", leading: str | None = None) -> Rules:
+    """Read the rules of a package for a market (cn | us | eu). Raises Flawed with every flaw found.
+
+    `leading` names the guideline whose advice says whom to treat; by default the one that assesses.
+    """
     flaws: list[str] = []
     terms = terminology()
     root = files(package)
     outcomes = load_yaml(root.joinpath("outcomes.yaml"))
-    (folder,) = (entry for entry in root.iterdir() if entry.joinpath("guideline.yaml").is_file())
-    guideline = load_guideline(package, folder, outcomes, flaws)
-    flaws += disagreements(guideline, terms)
+    folders = sorted((entry for entry in root.iterdir() if entry.joinpath("guideline.yaml").is_file()), key=_name)
+    guidelines = {folder.name: load_guideline(package, folder, outcomes, flaws) for folder in folders}
+    sections = [section for guideline in guidelines.values() for section in guideline.sections]
+    share_numbers(sections, flaws)
+    flaws += disagreements(list(guidelines.values()), terms)
     orders = load_orders()
-    gates = compile_gates(_rows(guideline, "gates", "rows", flaws), terms, flaws)
-    agents = _agents(_rows(guideline, "bone_modifying_agents", "agents", flaws), market, flaws)
-    flaws += _dangling(guideline, gates, agents, orders, terms)
+    gates = compile_gates(_rows(sections, "rows", flaws), terms, flaws)
+    agents = _agents(_rows(sections, "agents", flaws), market, flaws)
+    flaws += _dangling(sections, gates, agents, orders, terms)
     if flaws:
         raise Flawed(flaws)
-    for section in guideline.sections:
+    for section in sections:
         if section.decide is not None:
             section.decide = _bound(section, section.decide)
-    (assessment,) = (section for section in guideline.sections if section.kind == "assessment")
-    ruled = [section for section in guideline.sections if section.kind == "recommendation"]
+    known = {section.guideline for section in sections if section.kind in ("assessment", "opinion")}
+    if leading is not None and leading not in known:
+        raise Flawed([f"the leading guideline {leading} is none of {', '.join(sorted(known))}"])
+    (assessment,) = (section for section in sections if section.kind == "assessment")
+    ruled = [section for section in sections if section.kind == "recommendation"]
     return Rules(
         terms=terms,
-        guideline=guideline,
+        guideline=guidelines[assessment.guideline],
+        guidelines=guidelines,
+        leading=leading or assessment.guideline,
+        opinions=[section for section in sections if section.kind == "opinion"],
         assessment=assessment,
         sections=[section for section in ruled if section.page.get("each") != "order"],
         per_order=[section for section in ruled if section.page.get("each") == "order"],
@@ -95,23 +110,25 @@ def load_rules(market: str = "cn", package: str = "service.guidelines") -> Rules
     )
 
 
-def _rows(guideline: Guideline, stem: str, member: str, flaws: list[str]) -> list[dict[str, Any]]:
-    """The rows of one of the guideline's tables."""
-    for section in guideline.sections:
-        if section.stem == stem and member in section.page:
-            return list(section.page[member])
-    flaws.append(f"{guideline.name}: no page {stem} with {member}")
-    return []
+def _name(folder: Traversable) -> str:
+    return folder.name
+
+
+def _rows(sections: list[Section], member: str, flaws: list[str]) -> list[dict[str, Any]]:
+    """The rows of every table that has such rows."""
+    found = [row for section in sections for row in section.page.get(member, ())]
+    if not found:
+        flaws.append(f"no page has {member}")
+    return found
 
 
 def _dangling(
-    guideline: Guideline, gates: list[Gate], agents: list[Agent], orders: Mapping[str, Order], terms: Terminology
+    sections: list[Section], gates: list[Gate], agents: list[Agent], orders: Mapping[str, Order], terms: Terminology
 ) -> Iterator[str]:
     """Names without what they name: outcomes of gates, orders of outcomes and agents, drugs of agents."""
-    sections = guideline.sections
     worded = {name for section in sections for name in section.outcomes}
     if "data-quality" not in worded:
-        yield f"{guideline.name}: no page words the outcome data-quality"
+        yield "no page words the outcome data-quality"
     raised = {code for gate in gates for code in (gate.outcome, gate.asks) if code is not None}
     for gate in gates:
         for code in (gate.outcome, gate.asks):
@@ -132,7 +149,7 @@ def _dangling(
             yield f"agent {agent.id}: {agent.drug} is no known drug"
     assessments = [section.stem for section in sections if section.kind == "assessment"]
     if len(assessments) != 1:
-        yield f"{guideline.name}: needs one assessment, has {', '.join(assessments) or 'none'}"
+        yield f"needs one assessment, has {', '.join(assessments) or 'none'}"
 
 
 class _Row(Struct, forbid_unknown_fields=True, kw_only=True):

@@ -143,7 +143,7 @@ def _card(decision: Decision, voice: Voice, fill: Filler, topic: str, findings: 
                 {
                     "rule": finding.section.name,
                     "outcome": finding.outcome.code,
-                    "version": str(rules.guideline.page["edition"]),
+                    "version": str(rules.guidelines[finding.section.guideline].page["edition"]),
                 }
                 for finding in findings
             ]
@@ -175,6 +175,8 @@ def _paragraphs(decision: Decision, fill: Filler, topic: str, findings: list[Fin
             yield f"{fill.word('headings', 'provisional')} {fill.word('phrases', 'between').format(**corners)}"
         if decision.verdicts:
             yield "\n".join(_agents(decision, fill))
+        if decision.opinions and tier is not None and tier.tier is not None:
+            yield "\n".join(_others(decision, fill))
         if absent := _absent(decision, fill):
             yield f"{fill.word('headings', 'not_on_record')} {absent}"
     yield from (text for place, text in said if place >= _AFTER_TABLE)
@@ -201,6 +203,20 @@ def _agents(decision: Decision, fill: Filler) -> Iterator[str]:
     yield "|---|---|"
     for verdict in decision.verdicts:
         yield f"| {fill.agent(verdict.agent)} | {_standing(decision, fill, verdict)} |"
+
+
+def _others(decision: Decision, fill: Filler) -> Iterator[str]:
+    """Who would act otherwise, and on what criterion."""
+    headings = [fill.word("headings", heading) for heading in ("guideline", "would", "because")]
+    yield f"| {' | '.join(headings)} |"
+    yield "|---|---|---|"
+    for opinion in decision.opinions:
+        label = decision.rules.guidelines[opinion.section.guideline].page["label"][fill.language]
+        why = fill.opinion(opinion)
+        if opinion.unsettled:
+            known = fill.listed(fill.label(name) for name in opinion.unsettled)
+            why += fill.mark("semicolon") + fill.word("phrases", "depends").format(facts=known)
+        yield f"| {label} | {fill.word('advice', opinion.advice)} | {why} |"
 
 
 def _standing(decision: Decision, fill: Filler, verdict: Verdict) -> str:

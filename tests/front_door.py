@@ -25,6 +25,15 @@ from tests.suggested import drug_of, interval_days
 
 HOOK_INSTANCE: Final = "2f1a4b0e-5f0c-4d2b-9a3e-6d1c7b8e9f10"
 _ASSESSMENT: Final = "org.osteohooks.assessment"
+# The table of other guidelines, as its headings and words are printed; Chinese into English.
+_OTHERS: Final = ("others would", "其他指南")
+_HANGS_ON: Final = ("hangs on", "取决于")
+_ADVICE: Final = {"治疗": "treat", "考虑": "consider", "监测": "monitor"}
+_NAMES: Final = {
+    "专家组汇总表（PMC5498589）": "Expert groups' table (PMC5498589)",
+    "新加坡SCAN 2015": "Singapore SCAN 2015",
+    "Tian与Zhang 2025": "Tian and Zhang 2025",
+}
 
 
 @lru_cache(maxsize=64)
@@ -99,6 +108,23 @@ class Answer:
         """The dose interval in days of each suggested order of a drug; None where an order has none."""
         orders = [order for order in self.orders() if order["resourceType"] == "MedicationRequest"]
         return [interval_days(order) for order in orders if drug_of(order) == drug]
+
+    def others(self) -> list[str]:
+        """Who would act otherwise, by the table on the tier card; `?` marks what hangs on something unknown."""
+        found: list[str] = []
+        inside = False
+        details = [card["detail"] for card in self.cards if card["source"]["topic"]["code"] == "tier"]
+        for line in "\n".join(details).splitlines():
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            if not line.startswith("|"):
+                inside = False
+            elif cells[0] in _OTHERS:
+                inside = True
+            elif inside and set(cells[0]) != {"-"}:
+                open_question = any(words in cells[2] for words in _HANGS_ON)
+                name, advice = _NAMES.get(cells[0], cells[0]), _ADVICE.get(cells[1], cells[1])
+                found.append(f"{name}: {advice}{'?' if open_question else ''}")
+        return found
 
     def texts(self) -> list[str]:
         """Everything a reader sees, card by card."""

@@ -71,6 +71,9 @@ def _check_cards(row: Vignette, answer: Answer) -> None:
     for item in row.items("indicator"):
         outcome, indicator = item.split(" ")
         assert answer.card_with(outcome)["indicator"] == indicator
+    if "others would" in row.cells:
+        shown = [other for other in answer.others() if other.partition(":")[0] in row.guidelines]
+        assert sorted(shown) == sorted(row.items("others would"))
     printed = "\n".join(answer.texts())
     assert [text for text in row.items("prints") if text not in printed] == []
     assert [text for text in row.items("does not print") if text in printed] == []

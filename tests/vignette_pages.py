@@ -38,12 +38,14 @@ _INJECTED: Final = {
 
 @dataclass(frozen=True, eq=False)
 class Vignette:
-    """One row: where it stands, its cells by column, and the outcomes that its table's `outcome` column speaks of."""
+    """One row: where it stands, its cells by column, and what its table speaks of: outcomes (in the column `outcome`)
+    and guidelines (in the column `others would`)."""
 
     page: str
     line: int
     cells: Cells
     spoken_of: frozenset[str]
+    guidelines: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -102,7 +104,9 @@ def read_page(path: Path) -> list[Vignette]:
 
 def _table(page: str, table: list[tuple[int, Cells]]) -> list[Vignette]:
     spoken_of = {item.strip() for _, cells in table for item in cells.get("outcome", "").split(";")}
-    return [Vignette(page, line, cells, frozenset(spoken_of - set(EMPTY))) for line, cells in table]
+    others = {item.strip() for _, cells in table for item in cells.get("others would", "").split(";")}
+    guidelines = frozenset(item.partition(":")[0] for item in others - set(EMPTY))
+    return [Vignette(page, line, cells, frozenset(spoken_of - set(EMPTY)), guidelines) for line, cells in table]
 
 
 def _split(item: str) -> tuple[str, str | None, bool]:
@@ -138,6 +142,11 @@ def _lab(record: Record, item: str) -> None:
         raise ValueError(f"not a value with a unit: {item!r}")
     limits: dict[str, Any] = {side: float(match[side]) for side in ("low", "high") if match[side]}
     record.lab(match["name"], float(match["value"]), match["unit"], **limits, **dated)
+
+
+def _smoking(record: Record, item: str) -> None:
+    what, dated = _dated(item)
+    record.smoking(what, **dated)
 
 
 def _fracture(record: Record, item: str) -> None:
@@ -203,6 +212,7 @@ PATIENT: Final[dict[str, Callable[[Record, str], None]]] = {
     "fracture": _fracture,
     "FRAX": _frax,
     "labs": _lab,
+    "smoking": _smoking,
     "drugs": _drug,
     "conditions": _condition,
     "procedures": _procedure,
@@ -222,6 +232,7 @@ EXPECTED: Final = {
     "suggested",
     "not suggested",
     "indicator",
+    "others would",
     "prints",
     "does not print",
     "left to later",

@@ -10,8 +10,11 @@ from fhir_profiles.fact import Fact, Facts, partial_date
 from fhir_profiles.quantity import unit_of
 
 __all__ = [
+    "as_evidence",
     "beyond_range",
+    "bounds_of",
     "clearance",
+    "latest",
     "lowest_score",
     "measurement",
     "months_since",
@@ -31,19 +34,23 @@ def measurement(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     refuse = _not_comparable(facts, definition)
     if refuse:
         return Fact(
-            mildest, worst, mildest, tuple(_measured(name, definition, m, used=False, reason=refuse) for m in readings)
+            mildest,
+            worst,
+            mildest,
+            tuple(as_evidence(name, definition, m, used=False, reason=refuse) for m in readings),
         )
-    newest = _newest(readings, worse)
+    newest = latest(readings, worse)
     evidence = tuple(
-        _measured(name, definition, m, used=m is newest, reason=None if m is newest else "superseded") for m in readings
+        as_evidence(name, definition, m, used=m is newest, reason=None if m is newest else "superseded")
+        for m in readings
     )
     if newest is None:
         return Fact(mildest, worst, mildest)
     fresh = facts.within(newest.taken, definition["fresh"])
     if not fresh and definition.get("stale") != "at_least":
-        stale = tuple(_measured(name, definition, m, used=False, reason="too-old") for m in readings)
+        stale = tuple(as_evidence(name, definition, m, used=False, reason="too-old") for m in readings)
         return Fact(mildest, worst, mildest, stale)
-    low, high = _reading_bounds(newest)
+    low, high = bounds_of(newest)
     gentle, harsh = (high, low) if worse == "lower" else (low, high)
     if not fresh or not facts.within(newest.taken, definition.get("clears", definition["fresh"])):
         harsh = worst
@@ -57,7 +64,7 @@ def measurement(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
 def other_direction(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """The same measurement asked about from the other side (too high, where the other asks for too low)."""
     of = definition["of"]
-    return measurement(facts, of, {**facts.terms.facts[of], "worse": definition["worse"]})
+    return facts.work_out(of, {**facts.terms.facts[of], "worse": definition["worse"]})
 
 
 def on_record(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
@@ -82,7 +89,7 @@ def beyond_range(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """Whether a measurement lies outside the laboratory's own range, else outside the one given under `otherwise`."""
     of, low_side = definition["of"], definition["side"] == "low"
     base = facts[of]
-    reading = _newest(facts.chart.measurements.get(of, ()), facts.terms.facts[of].get("worse"))
+    reading = latest(facts.chart.measurements.get(of, ()), facts.terms.facts[of].get("worse"))
     if base.shown is None or reading is None:
         return Fact(False, True, False, base.evidence)
     own = reading.low if low_side else reading.high
@@ -197,13 +204,13 @@ def _cockcroft_gault(facts: Facts, name: str, definition: dict[str, Any]) -> Fac
     return Fact(fastest, slowest if creatinine.known else -inf, slowest, (shown,), shown)
 
 
-def _newest(readings: Iterable[Measurement], worse: str | None) -> Measurement | None:
+def latest(readings: Iterable[Measurement], worse: str | None) -> Measurement | None:
     """The latest; of several on one day the worse, so that order decides nothing."""
     sign = 1 if worse == "higher" else -1
     return max(readings, key=lambda m: (m.taken.last, m.taken.first, sign * m.value), default=None)
 
 
-def _measured(
+def as_evidence(
     name: str, definition: dict[str, Any], reading: Measurement, *, used: bool, reason: str | None = None
 ) -> Evidence:
     recorded = None
@@ -221,7 +228,7 @@ def _measured(
     )
 
 
-def _reading_bounds(reading: Measurement) -> tuple[float, float]:
+def bounds_of(reading: Measurement) -> tuple[float, float]:
     """The least and the most that a result means: "<" stops short of its number, "<=" does not."""
     value, comparator = reading.value, reading.comparator
     if comparator in ("<", "<="):

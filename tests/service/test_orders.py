@@ -116,9 +116,10 @@ def named_by_pages() -> set[str]:
     for market in MARKETS:
         rules = load_rules(market)
         named |= {agent.order for agent in rules.agents if agent.order}
-        for page in rules.guideline.sections:
-            for outcome in page.outcomes.values():
-                named |= {*outcome.orders, *outcome.orders_for.values()}
+        for guideline in rules.guidelines.values():
+            for page in guideline.sections:
+                for outcome in page.outcomes.values():
+                    named |= {*outcome.orders, *outcome.orders_for.values()}
     return named
 
 
