@@ -40,13 +40,17 @@ class Tier:
 
 @dataclass(slots=True)
 class Finding:
-    """One outcome that applies. `rulings` are the table rows behind it, `order` the order it is about."""
+    """One outcome that applies. `rulings` are the table rows behind it, `order` the order it is about.
+
+    `correctable`: the order may be suggested anew with another dosage, since no row of the table stops it.
+    """
 
     section: Section
     outcome: Outcome
     indicator: str
     rulings: list[Ruling] = field(default_factory=list)
     order: Use | None = None
+    correctable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,7 @@ def decide(rules: Rules, chart: Chart, hook: str, *, judged: Collection[str] | N
     if others and tier.tier is not None:
         findings.append(_named(rules, "guideline-disagreement"))
     findings += _from_rulings(rules, rulings, missing)
-    findings += _orders(rules, hook, chart, in_hand)
+    findings += _orders(rules, chart, in_hand, rulings)
     decision = Decision(
         rules=rules,
         facts=facts,
@@ -188,7 +192,8 @@ def _outside(rules: Rules, facts: Facts, hook: str, in_hand: tuple[Use, ...], st
     (section,) = (section for section in rules.sections if section.stem == stem)
     findings = _run(rules, section, facts, None, None, hook)
     rulings = rule_on(rules.gates, _held(rules, facts.chart, in_hand), facts)
-    findings += [*_from_rulings(rules, rulings, []), *_orders(rules, hook, facts.chart, in_hand)]
+    # Nothing is suggested here: other doses hold.
+    findings += [*_from_rulings(rules, rulings, []), *_orders(rules, facts.chart, in_hand, None)]
     findings = [finding for finding in findings if finding.section is section or finding.indicator == "critical"]
     return Decision(rules, facts, None, None, _unique(findings), [], None, [], [], facts.chart.person.dead, in_hand)
 
@@ -338,9 +343,13 @@ def _from_rulings(rules: Rules, rulings: list[Ruling], missing: list[str]) -> li
 SEVERITY = {"info": 0, "warning": 1, "critical": 2}
 
 
-def _orders(rules: Rules, hook: str, chart: Chart, in_hand: tuple[Use, ...]) -> list[Finding]:
-    """What the sections of one order say: of each order in hand, and of each one on the list."""
+def _orders(rules: Rules, chart: Chart, in_hand: tuple[Use, ...], rulings: list[Ruling] | None) -> list[Finding]:
+    """What the sections of one order say: of each order in hand, and of each one on the list.
+
+    An order is correctable unless the table stops its drug; without `rulings` none is.
+    """
     findings = []
+    stopped = [ruling.subject.use for ruling in rulings or () if _stops_correction(ruling)]
     listed = [use for use in chart.uses if not use.in_hand and _goes_on(use, chart)]
     for section in rules.per_order:
         assert section.decide is not None
@@ -355,8 +364,17 @@ def _orders(rules: Rules, hook: str, chart: Chart, in_hand: tuple[Use, ...]) -> 
             for name in section.decide(*(values[fact] for fact in section.facts)):
                 finding = _finding(section, name)
                 finding.order = use
+                finding.correctable = rulings is not None and not any(use is other for other in stopped)
                 findings.append(finding)
     return findings
+
+
+def _stops_correction(ruling: Ruling) -> bool:
+    """What is known to speak against the drug; of one that is injected what is not known as well.
+
+    A tablet too often is an overdose whatever the laboratory will say, and its correction does not wait.
+    """
+    return ruling.result in ("block", "hold") or (ruling.result == "ask" and ruling.subject.route != "oral")
 
 
 def _recommended(verdicts: list[Verdict]) -> Agent | None:

@@ -276,7 +276,8 @@ def _suggestions(decision: Decision, voice: Voice, topic: str, findings: list[Fi
     offered: set[str] = set()
     for finding in findings:
         if finding.order is not None:
-            yield from _corrections(decision, voice, finding)
+            if finding.correctable:
+                yield from _corrections(decision, voice, finding)
             continue
         asked = {ruling.gate.fact for ruling in finding.rulings}
         names = (*finding.outcome.orders, *(name for fact, name in finding.outcome.orders_for.items() if fact in asked))

@@ -74,5 +74,6 @@ KINDS: Mapping[str, Kind] = {
     "suppression": compound.suppression,
     "unclear_site": measured.unclear_site,
     "unfollowed": courses.unfollowed,
+    "unsettled": restated.unsettled,
     "use": treated.use,
 }

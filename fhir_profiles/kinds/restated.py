@@ -7,7 +7,7 @@ from msgspec import structs
 
 from fhir_profiles.fact import Fact, Facts
 
-__all__ = ["below", "converted", "decided_by", "ruled_out"]
+__all__ = ["below", "converted", "decided_by", "ruled_out", "unsettled"]
 
 
 def below(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
@@ -40,3 +40,9 @@ def ruled_out(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """Whether another fact is known not to hold, in someone of the sex named."""
     found = facts[definition["of"]].worst is False and facts.chart.person.sex == definition["sex"]
     return Fact(found, found, found)
+
+
+def unsettled(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
+    """Whether another fact, not known to hold, may hold all the same; never for sure."""
+    base = facts[definition["of"]]
+    return Fact(False, base.mildest is False and base.worst is True, False)

@@ -160,7 +160,8 @@ def _union(spans: list[tuple[date, date]]) -> float:
 def covered(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """Whether a medicine of the group is in use, planned, or its last dose still counts.
 
-    A single dose counts for its interval from the day it was given or ordered for, whatever the order's status.
+    A single dose counts for its interval from the day it was given or ordered for, whatever the order's status. What
+    lists that were not sent hold may cover the patient as well.
     """
     found, evidence = False, []
     for item in _in_group(facts, definition):
@@ -173,7 +174,8 @@ def covered(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
         if item.state != "not-taken":
             shown = "current" if now and label not in ("planned",) else label
             evidence.append(_shown(name, item, shown, used=now, reason=None if now else "past-use"))
-    return Fact(found, found, found, tuple(evidence), next((e for e in evidence if e.used), None))
+    shown_first = next((e for e in evidence if e.used), None)
+    return Fact(found, found or not facts.chart.medications_told, found, tuple(evidence), shown_first)
 
 
 def _covered_until(item: Use, definition: dict[str, Any]) -> date | None:
