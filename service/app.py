@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
     """
     settings = settings or Settings.load(os.environ)
     trust = None if in_process else trust_of(settings)
-    rules = load_rules(settings.market)
+    rules = load_rules(settings.market, leading=settings.leading_guideline)
     reader = RecordReader(rules.terms)
     parser = Parser(Resource)
     prefetch = templates(rules.terms)

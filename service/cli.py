@@ -112,7 +112,7 @@ def _serve(options: argparse.Namespace) -> int:
     given = {"host": options.host, "port": options.port, "workers": options.workers}
     settings = Settings.load(os.environ, options.config, given)
     trust = trust_of(settings)
-    load_rules(settings.market)
+    load_rules(settings.market, leading=settings.leading_guideline)
     check_orders(load_orders())
     _refuse_taken_port(settings)
     # The workers read the settings again from where these came from.

@@ -77,6 +77,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: Annotated[int, Meta(ge=1, description="a whole number of bytes, 1 or more")] = 8 * 1024 * 1024
     language: Annotated[Literal["en", "zh"], Meta(description="en or zh")] = "en"
     market: Annotated[Literal["cn", "us", "eu"], Meta(description="cn, us or eu")] = "cn"
+    leading_guideline: Annotated[
+        Name | None, Meta(description="the name of a folder of guidelines, as hadji_2017_ai_bone_loss")
+    ] = None
     today: Annotated[datetime.date | None, Meta(description="a date, YYYY-MM-DD")] = None
     public_base_url: Annotated[
         WebAddress | None, Meta(description="an http or https address without a query or a closing slash")

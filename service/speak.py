@@ -113,18 +113,22 @@ def _cards(decision: Decision, voice: Voice, build: Build) -> list[Card]:
     for finding in decision.findings:
         by_topic[outcomes[finding.outcome.code]["topic"]].append(finding)
     plans: list[Plan] = []
+    offered: set[str] = set()
     for topic, findings in by_topic.items():
         if any(outcomes[finding.outcome.code]["opens"] for finding in findings):
             findings.sort(key=lambda f: (-SEVERITY[f.indicator], f.outcome.lead))
-            plans.append((findings[0].indicator, partial(_card, decision, voice, fill, topic, findings)))
-    return sorted(build(plans), key=lambda card: -SEVERITY[card.indicator])
+            plans.append((findings[0].indicator, partial(_card, decision, voice, fill, topic, findings, offered)))
+    # Built in the order shown: an order that two cards could carry stands on the first.
+    return list(build(sorted(plans, key=lambda plan: -SEVERITY[plan[0]])))
 
 
-def _card(decision: Decision, voice: Voice, fill: Filler, topic: str, findings: list[Finding]) -> Card:
+def _card(
+    decision: Decision, voice: Voice, fill: Filler, topic: str, findings: list[Finding], offered: set[str]
+) -> Card:
     rules, language = decision.rules, voice.language
     lead = next(f for f in findings if rules.outcomes[f.outcome.code]["opens"] and f.outcome.summary is not None)
     assert lead.outcome.summary is not None
-    suggestions = tuple(_suggestions(decision, voice, topic, findings))
+    suggestions = tuple(_suggestions(decision, voice, topic, findings, offered))
     return Card(
         uuid=voice.uuid(topic),
         summary=_fitting(fill.say(lead.outcome.summary, lead)),
@@ -266,14 +270,15 @@ def _sources(decision: Decision, fill: Filler, topic: str, findings: list[Findin
 # -- suggestions -----------------------------------------------------------------------------------
 
 
-def _suggestions(decision: Decision, voice: Voice, topic: str, findings: list[Finding]) -> Iterator[Suggestion]:
+def _suggestions(
+    decision: Decision, voice: Voice, topic: str, findings: list[Finding], offered: set[str]
+) -> Iterator[Suggestion]:
     orders = decision.rules.orders
     if topic == "tier":
         for verdict in decision.verdicts:
             if verdict.agent.order is not None and not verdict.stopped:
                 order = orders[verdict.agent.order]
                 yield _create(order, voice, recommended=verdict.agent is decision.recommended)
-    offered: set[str] = set()
     for finding in findings:
         if finding.order is not None:
             if finding.correctable:

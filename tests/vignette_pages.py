@@ -235,6 +235,5 @@ EXPECTED: Final = {
     "others would",
     "prints",
     "does not print",
-    "left to later",
 }
 COLUMNS: Final = PERSON | PATIENT.keys() | EXPECTED

@@ -75,6 +75,7 @@ def test_every_setting_from_the_file(file: Path) -> None:
         max_body_bytes = 1000
         language = "zh"
         market = "us"
+        leading_guideline = "hadji_2017_ai_bone_loss"
         today = 2026-10-01
         public_base_url = "http://localhost:9000"
         origins = ["https://a.example.org", "http://localhost:3000"]
@@ -113,6 +114,7 @@ def test_every_setting_from_the_file(file: Path) -> None:
         max_body_bytes=1000,
         language="zh",
         market="us",
+        leading_guideline="hadji_2017_ai_bone_loss",
         today=datetime.date(2026, 10, 1),
         public_base_url="http://localhost:9000",
         origins=("https://a.example.org", "http://localhost:3000"),

@@ -11,6 +11,8 @@ import pytest
 
 from fhir_profiles import RecordReader, Resource
 from service.agreement import disagreements
+from service.app import create_app
+from service.config import Settings
 from service.decide import SILENT, Decision, Opinion, decide
 from service.fill import Filler
 from service.pages import Guideline
@@ -18,7 +20,7 @@ from service.rules import Flawed, Rules, load_rules
 from service.speak import WORDS
 from tests.builder import Record
 from tests.fhir_pieces import PATIENT_ID, PREFETCH_KEYS, TODAY
-from tests.front_door import ask
+from tests.front_door import ask, request_body
 
 OWN = "tian_2025_ai_bone_loss"
 OTHERS = (
@@ -224,3 +226,20 @@ def test_an_opinion_that_advises_nothing_we_know_is_a_flaw() -> None:
 def test_an_unknown_fact_counts_as_unsettled() -> None:
     (hadji,) = _opinions_of(decided(woman(-1.7)), "hadji_2017_ai_bone_loss")
     assert hadji.unsettled == ("parent_hip_fracture",)
+
+
+def test_a_site_chooses_who_leads() -> None:
+    body = json.dumps(request_body(woman(-1.2).prefetch(), "patient-view")).encode()
+    outcomes = {}
+    for leading in (None, OWN, "hadji_2017_ai_bone_loss"):
+        door = create_app(Settings(today=TODAY, leading_guideline=leading)).test_client()
+        answer = json.loads(
+            door.post("/cds-services/bone-health-patient-view", data=body, content_type="application/json").data
+        )
+        assessment = answer["extension"]["org.osteohooks.assessment"]
+        assert assessment["tier"] == "high"
+        outcomes[leading] = set(assessment["outcomes"])
+    assert outcomes[None] == outcomes[OWN] >= {"bma-recommend"}
+    assert not outcomes["hadji_2017_ai_bone_loss"] & {"bma-recommend", "bma-consider"}
+    with pytest.raises(Flawed, match="the leading guideline hadji_2025 is none of aace_2020_osteoporosis, "):
+        create_app(Settings(leading_guideline="hadji_2025"))
