@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from io import BytesIO
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from flask import Flask
 from werkzeug.test import EnvironBuilder, run_wsgi_app
@@ -23,6 +23,7 @@ from tests.builder import Record
 from tests.fhir_pieces import PATIENT_ID, TODAY, Json, prefetch_of
 from tests.suggested import drug_of, interval_days
 
+Market = Literal["cn", "us", "eu"]
 HOOK_INSTANCE: Final = "2f1a4b0e-5f0c-4d2b-9a3e-6d1c7b8e9f10"
 _ASSESSMENT: Final = "org.osteohooks.assessment"
 # The table of other guidelines, as its headings and words are printed; Chinese into English.
@@ -37,9 +38,9 @@ _NAMES: Final = {
 
 
 @lru_cache(maxsize=64)
-def application(today: date) -> Flask:
-    """The service with its clock set; one per date."""
-    return create_app(Settings(today=today))
+def application(today: date, market: Market = "cn") -> Flask:
+    """The service with its clock set; one per date and market."""
+    return create_app(Settings(today=today, market=market))
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,22 @@ class Answer:
                     if "resource" in action:
                         yield action["resource"]
 
+    def created_drugs(self) -> frozenset[str]:
+        """The drugs that a suggestion would order anew, those of drafts put right left out."""
+        return frozenset(drug_of(order) for order in self._resources("create") if _is_drug(order))
+
+    def corrected_drugs(self) -> frozenset[str]:
+        """The drugs of the drafts that a suggestion would put right."""
+        return frozenset(drug_of(order) for order in self._resources("update"))
+
+    def _resources(self, kind: str) -> Iterator[Json]:
+        for card in self.cards:
+            for suggestion in card.get("suggestions", ()):
+                yield from (action["resource"] for action in suggestion["actions"] if action["type"] == kind)
+
     def suggested_drugs(self) -> frozenset[str]:
         """The drugs among the suggested orders, each by its name in tests/codes.py."""
-        return frozenset(drug_of(order) for order in self.orders() if order["resourceType"] == "MedicationRequest")
+        return frozenset(drug_of(order) for order in self.orders() if _is_drug(order))
 
     def suggested_intervals(self, drug: str) -> list[float | None]:
         """The dose interval in days of each suggested order of a drug; None where an order has none."""
@@ -129,6 +143,10 @@ class Answer:
     def texts(self) -> list[str]:
         """Everything a reader sees, card by card."""
         return [text for card in self.cards for text in card_texts(card)]
+
+
+def _is_drug(order: Json) -> bool:
+    return bool(order["resourceType"] == "MedicationRequest")
 
 
 def findings(card: Json) -> list[str]:
@@ -166,10 +184,19 @@ def request_body(
     return {"hook": hook, "hookInstance": hook_instance, "context": context, "prefetch": dict(prefetch)}
 
 
-def post(body: bytes, hook: str = "patient-view", *, lang: str = "en", today: date = TODAY, **headers: str) -> Answer:
+def post(
+    body: bytes,
+    hook: str = "patient-view",
+    *,
+    lang: str = "en",
+    today: date = TODAY,
+    market: Market = "cn",
+    **headers: str,
+) -> Answer:
     """Post a body, whatever it holds, to the service of that hook."""
     sent = {"Content-Type": "application/json", "Accept-Language": lang, **headers}
-    response = application(today).test_client().post(f"/cds-services/bone-health-{hook}", data=body, headers=sent)
+    client = application(today, market).test_client()
+    response = client.post(f"/cds-services/bone-health-{hook}", data=body, headers=sent)
     return Answer(response.status_code, dict(response.headers), response.get_data())
 
 
@@ -183,6 +210,7 @@ def ask(
     today: date | None = None,
     omit: Collection[str] = (),
     hook_instance: str = HOOK_INSTANCE,
+    market: Market = "cn",
 ) -> Answer:
     """Ask about a Record, a Bundle (a whole record) or a prefetch as it stands.
 
@@ -207,7 +235,7 @@ def ask(
         selections=selections or (),
         hook_instance=hook_instance,
     )
-    return post(json.dumps(request).encode(), hook, lang=lang, today=today or TODAY)
+    return post(json.dumps(request).encode(), hook, lang=lang, today=today or TODAY, market=market)
 
 
 class FastDoor:

@@ -27,6 +27,8 @@ _DRUG: Final = re.compile(
     rf"(?: since (?P<since>{_DAY})| (?P<start>{_DAY}) to (?P<end>{_DAY})| given (?P<given>{_DAY}))?"
     r"(?P<untaken> not taken)?"
 )
+# How sure a condition is.
+_DOUBTS: Final = {"": "confirmed", "suspected": "unconfirmed", "refuted": "refuted"}
 _INJECTED: Final = {
     "zoledronic-acid": "iv",
     "zoledronic-acid-5": "iv",
@@ -192,8 +194,10 @@ def _draft(record: Record, item: str) -> None:
 
 
 def _condition(record: Record, item: str) -> None:
-    name, day, dated = _split(item)
-    record.condition(name, day) if dated else record.condition(name)
+    what, day, dated = _split(item)
+    name, _, doubt = what.partition(" ")
+    told: dict[str, Any] = {"onset": day} if dated else {}
+    record.condition(name, verification=_DOUBTS[doubt], **told)
 
 
 def _procedure(record: Record, item: str) -> None:
