@@ -33,6 +33,8 @@ WINDOWS: Final = (
     *("from_age", "due_after", "before", "after"),
 )
 AMOUNTS: Final = ("months", "days", "years", "from", "to")
+# Kinds of fact that read `worse`; the others have the direction in them.
+DIRECTED: Final = ("measurement", "clearance", "summed", "excretion", "other_direction", "daily_dose")
 LISTS: Final = ("conditions", "drugs", "sites", "loinc", "of")
 # What a row does and how loud an outcome is, and what stands in its place.
 TURNED_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -214,6 +216,7 @@ def _in_facts(path: str, text: str) -> Iterator[Fault]:
     document = yaml.compose(text)
     assert document is not None, path
     for place, key, value in _nodes(document):
+        fact = _keys(_keys(document)[place[0]])
         near = (place[0], *_scalars(_keys(document)[place[0]]))
         if place[-1] in WINDOWS:
             for name, amount in _keys(value).items():
@@ -230,7 +233,7 @@ def _in_facts(path: str, text: str) -> Iterator[Fault]:
         elif place[-1] == "lasts" and isinstance(value, yaml.SequenceNode):
             for number, dose in enumerate(value.value):
                 yield from _moved(path, (*place, str(number), "months"), _keys(dose)["months"], (*near, " given "))
-        elif place[-1] == "worse" and isinstance(value, yaml.ScalarNode) and value.value in ("lower", "higher"):
+        elif place[1:] == ("worse",) and str(value.value) in ("lower", "higher") and fact["kind"].value in DIRECTED:
             yield _fault(path, place, "turned", value, "higher" if value.value == "lower" else "lower", near)
 
 

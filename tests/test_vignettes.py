@@ -37,6 +37,7 @@ def check(row: Vignette, answer: Answer) -> None:
     assert answer.status == 200
     check_response(answer.body)
     _check_tier(row, answer)
+    _check_facts(row, answer)
     _check_outcomes(row, answer)
     _check_suggestions(row, answer)
     _check_cards(row, answer)
@@ -50,6 +51,14 @@ def _check_tier(row: Vignette, answer: Answer) -> None:
         assert answer.assessment["provisional"] is (provisional == "yes")
     if without := row.told("without draft"):
         assert answer.assessment["withoutDraftOrders"]["tier"] == without
+
+
+def _check_facts(row: Vignette, answer: Answer) -> None:
+    listed = answer.assessment.get("facts", ()) if "used" in row.cells or "unused" in row.cells else ()
+    if "used" in row.cells:
+        assert {fact["fact"] for fact in listed if fact["used"]} & row.facts == set(row.items("used"))
+    refused = [[str(fact[name]) for name in ("fact", "value", "reason") if name in fact] for fact in listed]
+    assert [item for item in row.items("unused") if item.split(" ") not in refused] == []
 
 
 def _check_outcomes(row: Vignette, answer: Answer) -> None:
