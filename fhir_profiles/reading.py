@@ -6,9 +6,10 @@ the id of a listed order replaces it. One broken resource spoils nothing but its
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from math import inf
 from typing import Any
 
-from fhir_profiles.chart import Chart, Evidence, Person
+from fhir_profiles.chart import Chart, Evidence, Measurement, Person
 from fhir_profiles.conditions import ConditionReader, settle_fractures
 from fhir_profiles.dates import when
 from fhir_profiles.medications import MedicationReader
@@ -95,6 +96,9 @@ class RecordReader:
         for draft in in_hand:
             self._guarded(self._medications.read, chart, draft, _name(draft), index.resolver(draft), in_hand=True)
         settle_fractures(chart)
+        # Of two equal results of one day the same one counts, in whatever order they came.
+        for results in chart.measurements.values():
+            results.sort(key=_in_order)
         return chart
 
     def _read_one(
@@ -120,6 +124,11 @@ class RecordReader:
         except ValueError:
             family = _FAMILY[resource.resourceType]
             chart.refused.append(Evidence(fact=family, used=False, resource=name, reason="bad-date"))
+
+
+def _in_order(result: Measurement) -> tuple[Any, ...]:
+    limits = (-inf if end is None else end for end in (result.low, result.high))
+    return (result.taken, result.value, result.comparator, *limits, result.resource or "")
 
 
 _FAMILY = {

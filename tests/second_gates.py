@@ -203,8 +203,10 @@ def supplements_forbidden(patient: Patient) -> frozenset[str]:
     level = vitamin_d(patient)
     if calcium_is(patient, "high") or (level is not None and level[1] > 375):
         return frozenset({"calcium", "cholecalciferol"})
-    in_urine = [lab for lab in _newest(patient, "urine_calcium") if lab.unit == "mg/(24.h)"]
-    if "hypercalciuria" in settled(patient) and not _newest(patient, "urine_calcium", "urine_calcium_concentration"):
+    # A concentration with its volume is an excretion too: where one is there the newest is not looked for here.
+    counted = _newest(patient, "urine_calcium", "urine_calcium_concentration")
+    in_urine = [lab for lab in counted if lab.unit == "mg/(24.h)"]
+    if "hypercalciuria" in settled(patient) and not counted:
         return frozenset({"calcium"})
     listed = [drug for drug in told(patient) if drug.name == "calcium" and drug.odd and drug.use == "current"]
     if listed or any(lab.value > (300 if patient.sex == "male" else 250) for lab in in_urine):

@@ -214,7 +214,8 @@ def stopped(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     going_on = any(item.state in ("active", "planned") for item in items)
     ended = [item for item in items if item.state == "stopped"]
     found = bool(ended) and not going_on
-    return Fact(found, found, found, tuple(_shown(name, item, "past", used=found) for item in ended))
+    reason = None if found else "past-use"
+    return Fact(found, found, found, tuple(_shown(name, item, "past", used=found, reason=reason) for item in ended))
 
 
 def succeeded(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
