@@ -42,7 +42,8 @@ TURNED_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "then": {"block": "caution", "hold": "caution", "caution": "block"},
     "advice": {"treat": "monitor", "consider": "monitor", "monitor": "treat"},
     "tier": {"high": "moderate", "moderate": "low", "low": "moderate"},
-    "indicator": {"critical": "info", "warning": "info", "info": "critical"},
+    # A warning often shares its card with another one, which would hide it.
+    "indicator": {"critical": "info", "info": "critical"},
 }
 TURNED: Final[dict[type[ast.cmpop], str]] = {
     **{ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "=="},

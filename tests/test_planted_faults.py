@@ -22,7 +22,7 @@ rows:
 - id: b
   then: caution
 outcomes:
-  one: {indicator: warning, en: 'T {t}', zh: 'T值 {t}'}
+  one: {indicator: critical, en: 'T {t}', zh: 'T值 {t}'}
   two: {indicator: info}
 """
 LOGIC = """\
@@ -93,8 +93,8 @@ def test_a_file_gives_its_faults(tmp_path: Path) -> None:
             "- {id: a, when: creatinine, candidates: true, below: {value: 35, unit: mL/min}, then: caution}"
         ],
         "outcomes.one.indicator quieter": ["  one: {indicator: info, en: 'T {t}', zh: 'T值 {t}'}"],
-        "outcomes.one not said in Chinese": ["  one: {indicator: warning, en: 'T {t}', xx: 'T值 {t}'}"],
-        "outcomes.one lost a blank in Chinese": ["  one: {indicator: warning, en: 'T {t}', zh: 'T值 '}"],
+        "outcomes.one not said in Chinese": ["  one: {indicator: critical, en: 'T {t}', xx: 'T值 {t}'}"],
+        "outcomes.one lost a blank in Chinese": ["  one: {indicator: critical, en: 'T {t}', zh: 'T值 '}"],
         "calm and (not t <= low) negated": ["    if (not (calm and not t <= low)):"],
         "calm and (not t <= low) `or`": ["    if calm or not t <= low:"],
         "t <= low turned": ["    if calm and not t < low:"],
