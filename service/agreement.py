@@ -18,6 +18,8 @@ ORDER_ATTRIBUTES = frozenset({"drug", "route", "dose", "interval_days", "in_hand
 _OF_NUMBER = frozenset({"", "number", "each"})
 _OF_TIER = frozenset({"", "at_least", "at_most", "short", "why"})
 _OF_FACT = frozenset({"", "label", "date", "drug", "use", "site", "fresh"})
+# What a guideline says of itself.
+_SAID = ("title", "label", "population", "reviewed")
 # What an opinion's rule may advise; "silent" where its guideline does not speak of such a patient.
 ADVICE = frozenset({"treat", "consider", "monitor", "silent"})
 
@@ -30,6 +32,7 @@ def disagreements(guidelines: Sequence[Guideline], terms: Terminology) -> Iterat
         for flaw in _in_section(section, terms, assessments):
             yield f"{section.name}: {flaw}"
     for guideline in guidelines:
+        yield from _unsaid(guideline)
         if any(section.kind == "assessment" for section in guideline.sections):
             yield from (f"{guideline.name}: {flaw}" for flaw in _out_of_place(guideline, terms))
 
@@ -124,6 +127,13 @@ def _unnamed(section: Section) -> Iterator[str]:
     named = {code for code in codes if "-" in code or ":" in code}
     yield from (f"decide names {name}, which has no words" for name in sorted(named - section.outcomes.keys()))
     yield from (f"outcome {name} is never decided" for name in sorted(section.outcomes.keys() - decided))
+
+
+def _unsaid(guideline: Guideline) -> Iterator[str]:
+    """What a guideline's own page does not say in every language."""
+    for member in _SAID:
+        texts = guideline.page.get(member, {})
+        yield from (f"{guideline.name}: no {member} in {language}" for language in LANGUAGES if language not in texts)
 
 
 def _out_of_place(guideline: Guideline, terms: Terminology) -> Iterator[str]:

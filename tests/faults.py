@@ -9,6 +9,7 @@ What a fault is `near` to says only which vignettes are looked at first. It impo
 from __future__ import annotations
 
 import ast
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -41,7 +42,8 @@ TURNED_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "then": {"block": "caution", "hold": "caution", "caution": "block"},
     "advice": {"treat": "monitor", "consider": "monitor", "monitor": "treat"},
     "tier": {"high": "moderate", "moderate": "low", "low": "moderate"},
-    "indicator": {"critical": "info", "warning": "info", "info": "critical"},
+    # A warning often shares its card with another one, which would hide it.
+    "indicator": {"critical": "info", "info": "critical"},
 }
 TURNED: Final[dict[type[ast.cmpop], str]] = {
     **{ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "=="},
@@ -159,37 +161,54 @@ def _in_page(path: str, text: str) -> Iterator[Fault]:
     document = yaml.compose(text)
     assert document is not None, path
     near = _names_on(path, document)
+    found: list[Fault] = []
+    louder: list[Fault] = []
     said = blanked = False
     for place, _, value in _nodes(document):
-        keys = _keys(value)
+        keys, row = _keys(value), _row(document, place)
+        about = (*near, *_scalars(value)) if row is None else _scalars(row)
         limit = (place[0] == "numbers" and "of" in keys) or place[-1] in ("below", "above", "at_most")
         if limit and "value" in keys:
-            about = _scalars(_row(document, place)) if place[0] == "rows" else (*near, *_scalars(value))
-            yield from _moved(path, place, keys["value"], about)
-        if isinstance(value, yaml.ScalarNode) and value.value in TURNED_WORDS.get(place[-1], {}):
+            found += _moved(path, place, keys["value"], about)
+        # Only who would be offered a drug is stopped by a row: on the list it is the row's loudness that counts.
+        decides = row is None or "candidates" in _keys(row)
+        if isinstance(value, yaml.ScalarNode) and value.value in TURNED_WORDS.get(place[-1], {}) and decides:
             kind = "turned" if place[-1] != "indicator" else "louder" if value.value == "info" else "quieter"
-            about = _scalars(_row(document, place)) if place[0] == "rows" else (*near, *place)
-            yield _fault(path, place, kind, value, TURNED_WORDS[place[-1]][value.value], about)
+            turned = _fault(path, place, kind, value, TURNED_WORDS[place[-1]][value.value], (*about, *place))
+            (louder if kind == "louder" else found).append(turned)
         if place == ("advice",):
             for name, word in keys.items():
-                assert isinstance(word, yaml.ScalarNode)
-                yield _fault(path, (*place, name), "turned", word, TURNED_WORDS["advice"][word.value], (word.value,))
+                found.append(_fault(path, (*place, name), "turned", word, TURNED_WORDS["advice"][word.value], near))
         if place in (("rows",), ("agents",)) and isinstance(value, yaml.SequenceNode):
-            yield from _shortened(path, place, value, text)
+            found += _shortened(path, place, value, text)
         if {"en", "zh"} <= keys.keys() and place[0] != "title":
             if not said:
                 said = True
                 (zh,) = (key for key, _ in value.value if key.value == "zh")
-                yield _fault(path, place, "not said in Chinese", zh, "xx")
-            if not blanked and isinstance(keys["zh"], yaml.ScalarNode) and "{" in keys["zh"].value:
+                found.append(_fault(path, place, "not said in Chinese", zh, "xx"))
+            if not blanked and (blank := _blank(keys["zh"], text)):
                 blanked = True
-                start = text.index("{", keys["zh"].start_mark.index)
-                fault = _fault(path, place, "lost a blank in Chinese", keys["zh"], "")
-                yield replace(fault, start=start, end=text.index("}", start) + 1)
+                lost = _fault(path, place, "lost a blank in Chinese", keys["zh"], "")
+                found.append(replace(lost, start=blank[0], end=blank[1]))
+    # An outcome that is louder than it should be is seen on the few pages with nothing else to spoil.
+    yield from found or louder
 
 
-def _row(document: yaml.Node, place: Place) -> yaml.Node:
+def _blank(sentence: yaml.Node, text: str) -> tuple[int, int] | None:
+    """The place of the first blank that stands once in a sentence; a language may well repeat one."""
+    if not isinstance(sentence, yaml.ScalarNode):
+        return None
+    for blank in re.findall(r"{[^}]+}", sentence.value):
+        if sentence.value.count(blank) == 1:
+            start = text.index(blank, sentence.start_mark.index)
+            return start, start + len(blank)
+    return None
+
+
+def _row(document: yaml.Node, place: Place) -> yaml.Node | None:
     """The row of a page's table that a place lies in."""
+    if place[0] != "rows" or len(place) == 1:
+        return None
     rows: list[yaml.Node] = _keys(document)["rows"].value
     return rows[int(place[1])]
 

@@ -1,6 +1,6 @@
 """Plant faults in copies of the project, one at a time, and see the tests catch each.
 
-    python -m tests.planted_faults [--list] [--selected] [--only WORD] [--jobs N]
+    python -m tests.planted_faults [--list] [--selected] [--only WORD ...] [--jobs N]
 
 tests/faults.py says which faults are made; tests/fault_trial.py tries them, in a copy for each job. `--selected`: one
 of each kind in each file, as `make test` does; without it all, as `make faults`. Faults that change nothing anybody
@@ -95,13 +95,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.planted_faults", description=__doc__.splitlines()[0])
     parser.add_argument("--list", action="store_true", help="name the faults and stop")
     parser.add_argument("--selected", action="store_true", help="one fault of each kind in each file")
-    parser.add_argument("--only", default="", help="faults whose name holds this word")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="WORD", help="faults whose name holds one of these")
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 2))
     chosen: Any = parser.parse_args(arguments)
     made = faults()
     unseen = equivalents(made)
     planted = [fault for fault in made if fault.name not in unseen]
-    names = [fault.name for fault in (selected(planted) if chosen.selected else planted) if chosen.only in fault.name]
+    names = [fault.name for fault in (selected(planted) if chosen.selected else planted)]
+    names = [name for name in names if any(word in name for word in chosen.only)]
     if chosen.list:
         print(*names, sep="\n")
         return 0

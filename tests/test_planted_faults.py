@@ -18,11 +18,12 @@ numbers:
   limit_below: {value: -2.5, unit: '1', of: t_score}
   dose: {value: 70, unit: mg}
 rows:
-- {id: a, when: creatinine, below: {value: 35, unit: mL/min}, then: block}
+- {id: a, when: creatinine, candidates: true, below: {value: 35, unit: mL/min}, then: block}
 - id: b
   then: caution
 outcomes:
-  one: {indicator: warning, en: 'T {t}', zh: 'T值 {t}'}
+  one: {indicator: critical, en: 'T {t}', zh: 'T值 {t}'}
+  two: {indicator: info}
 """
 LOGIC = """\
 def decide(t, calm, *, low):
@@ -82,13 +83,18 @@ def test_a_file_gives_its_faults(tmp_path: Path) -> None:
         "numbers.limit_below raised": ["  limit_below: {value: -2.4, unit: '1', of: t_score}"],
         "rows.a gone": [],
         "rows.b gone": [],
-        "rows.0.below lowered": ["- {id: a, when: creatinine, below: {value: 34, unit: mL/min}, then: block}"],
-        "rows.0.below raised": ["- {id: a, when: creatinine, below: {value: 36, unit: mL/min}, then: block}"],
-        "rows.0.then turned": ["- {id: a, when: creatinine, below: {value: 35, unit: mL/min}, then: caution}"],
-        "rows.1.then turned": ["  then: block"],
+        "rows.0.below lowered": [
+            "- {id: a, when: creatinine, candidates: true, below: {value: 34, unit: mL/min}, then: block}"
+        ],
+        "rows.0.below raised": [
+            "- {id: a, when: creatinine, candidates: true, below: {value: 36, unit: mL/min}, then: block}"
+        ],
+        "rows.0.then turned": [
+            "- {id: a, when: creatinine, candidates: true, below: {value: 35, unit: mL/min}, then: caution}"
+        ],
         "outcomes.one.indicator quieter": ["  one: {indicator: info, en: 'T {t}', zh: 'T值 {t}'}"],
-        "outcomes.one not said in Chinese": ["  one: {indicator: warning, en: 'T {t}', xx: 'T值 {t}'}"],
-        "outcomes.one lost a blank in Chinese": ["  one: {indicator: warning, en: 'T {t}', zh: 'T值 '}"],
+        "outcomes.one not said in Chinese": ["  one: {indicator: critical, en: 'T {t}', xx: 'T值 {t}'}"],
+        "outcomes.one lost a blank in Chinese": ["  one: {indicator: critical, en: 'T {t}', zh: 'T值 '}"],
         "calm and (not t <= low) negated": ["    if (not (calm and not t <= low)):"],
         "calm and (not t <= low) `or`": ["    if calm or not t <= low:"],
         "t <= low turned": ["    if calm and not t < low:"],

@@ -15,8 +15,9 @@ _TAKEN = frozenset({"active", "ended", "stopped"})
 
 
 def baseline(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
-    """The last result before the first dose of the group, not older than `before` then; NaN where there is none."""
-    before = _before(facts, definition, _begun(facts, definition))
+    """The last result before the first dose that a change counts from; NaN where there is none."""
+    course = facts.terms.facts[definition["of"]]
+    before = _before(facts, course, _begun(facts, course))
     if before is None:
         return Fact(nan, nan, nan)
     seen = as_evidence(name, definition, before, used=True)
