@@ -15,8 +15,9 @@ from msgspec import Raw, Struct
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.exceptions import NotFound
 
-from cds_hooks import HOOKS, Guard, HookRequest, Parser, PreconditionFailed, Service, blueprint, build_all
+from cds_hooks import HOOKS, FhirAccess, Guard, HookRequest, Parser, PreconditionFailed, Service, blueprint, build_all
 from fhir_profiles import Entry, RecordReader, Resource, templates
+from service.access import access_of
 from service.callers import trust_of
 from service.config import Settings
 from service.decide import decide
@@ -40,6 +41,8 @@ _TITLES = {
 }
 _DESCRIPTION = "{what}, for women on an aromatase inhibitor or about to start one. Not reviewed by a clinician."
 
+_REQUIRED = "patient"
+
 
 def create_app(settings: Settings | None = None, *, in_process: bool = False) -> Flask:
     """The WSGI application, which checks its clients as the settings say, or nobody when it is asked `in_process` only.
@@ -59,11 +62,13 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
             title=title,
             description=_DESCRIPTION.format(what=what),
             prefetch=prefetch,
+            required=frozenset({_REQUIRED}),
         )
         for hook, (title, what) in _TITLES.items()
     ]
     app = Flask(__name__)
-    answer = answerer(settings, rules, reader)
+    access = None if in_process else access_of(settings, parser, len(prefetch), lambda: _today(settings))
+    answer = answerer(settings, rules, reader, access)
     app.register_blueprint(
         blueprint(
             services,
@@ -84,16 +89,17 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
 
 
 def answerer(
-    settings: Settings, rules: Rules, reader: RecordReader
+    settings: Settings, rules: Rules, reader: RecordReader, access: FhirAccess[Resource] | None = None
 ) -> Callable[[Service, HookRequest[Resource], LanguageAccept, bytes], bytes]:
-    """The function from a request to the JSON of its answer: read, decide, speak."""
+    """The function from a request to the JSON of its answer: read, decide, speak. With `access`, what prefetch left out
+    is fetched first, unless no draft order is one we know."""
     # In production a card that cannot be built costs no other card; elsewhere it costs the answer, and is seen.
     build = Guard().cards if settings.mode == "production" else build_all
 
     def answer(service: Service, request: HookRequest[Resource], languages: LanguageAccept, body: bytes) -> bytes:
         language = _language(languages, settings.language)
         drafts = [Entry(entry.fullUrl, entry.resource) for entry in request.drafts]
-        entries = [Entry(e.fullUrl, e.resource) for received in request.received.values() for e in received.entries]
+        entries = _entries(request)
         judged = _judged(request, drafts)
         considered = drafts if judged is None else [e for e in drafts if _name(e.resource) in judged]
         digest = hashlib.blake2b(body, digest_size=16).hexdigest()
@@ -105,6 +111,9 @@ def answerer(
         )
         if request.hook.orders is not None and not reader.drafts_known(considered, [*drafts, *entries]):
             return speak(None, voice)
+        if access is not None:
+            request = access.complete(service, request, body)
+            entries = _entries(request)
         chart = reader.read(
             request.patient_id,
             entries,
@@ -114,10 +123,14 @@ def answerer(
             unreadable=len(request.unreadable),
         )
         if chart is None:
-            raise PreconditionFailed("patient", service.prefetch["patient"])
+            raise PreconditionFailed(_REQUIRED, service.prefetch[_REQUIRED], request.not_had.get(_REQUIRED))
         return speak(decide(rules, chart, request.hook.name, judged=judged), voice, build)
 
     return answer
+
+
+def _entries(request: HookRequest[Resource]) -> list[Entry]:
+    return [Entry(e.fullUrl, e.resource) for received in request.received.values() for e in received.entries]
 
 
 def _language(accepted: LanguageAccept, otherwise: str) -> str:

@@ -1,0 +1,115 @@
+"""The queries of one request: begun as soon as what they need is there, in parallel, until all is had or time is up."""
+
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from cds_hooks.deadline import Deadline
+from cds_hooks.fhir_server import FhirServer, Servers
+from cds_hooks.fhirpath import Scope
+from cds_hooks.pages import Limits, Pages
+from cds_hooks.queries import Query, Unresolved
+from cds_hooks.scopes import Scopes
+
+__all__ = ["Fetching", "Had"]
+
+
+@dataclass(slots=True)
+class Had:
+    """What is had for a key: its value, None for nothing; `cause` says why it is not all."""
+
+    value: Raw | None
+    cause: str | None = None
+
+
+_NOTHING: Final = Raw(b"null")
+
+
+class Fetching:
+    """One request's way to one server.
+
+    `sent` are the values as the client sent them; `values` those among them that are whole, decoded, to which what is
+    fetched whole is added: what `%key` may refer to.
+    """
+
+    def __init__(
+        self,
+        servers: Servers,
+        server: FhirServer,
+        token: str,
+        scopes: Scopes,
+        limits: Limits,
+        scope: Scope,
+        values: dict[str, Any],
+        sent: Mapping[str, Raw],
+    ) -> None:
+        self._servers, self._server, self._token, self._scopes = servers, server, token, scopes
+        self._limits, self._scope, self._values, self._sent = limits, scope, values, sent
+        self._pages: dict[str, Pages] = {}
+        self._had: dict[str, Had] = {}
+
+    def run(
+        self, queries: Mapping[str, Query], required: Collection[str], threads: Executor, deadline: Deadline
+    ) -> Mapping[str, Had]:
+        """What is had for each query, when all have ended, one that is required has failed, or the time is up."""
+        waiting = dict(queries)
+        under_way: dict[Future[None], Query] = {}
+        while True:
+            pending = waiting.keys() | {query.key for query in under_way.values()}
+            for query in [query for query in waiting.values() if not query.needs & pending]:
+                del waiting[query.key]
+                url = self._address(query)
+                if url is not None:
+                    under_way[threads.submit(self._pages[query.key].follow, url, self._getter(deadline))] = query
+            if not under_way or any(self._had[key].cause for key in required if key in self._had):
+                break
+            ended, _ = wait(under_way, deadline.left, FIRST_COMPLETED)
+            if not ended:
+                break
+            for future in ended:
+                future.result()
+                self._take(under_way.pop(future))
+        for future, query in under_way.items():
+            future.cancel()
+            self._take(query)
+        for key in waiting:
+            self._had[key] = Had(None, "given-up")
+        return self._had
+
+    def _address(self, query: Query) -> str | None:
+        """Where to begin; None where there is nothing to be asked, which is noted."""
+        had = self._begun(query)
+        if isinstance(had, str):
+            return had
+        self._had[query.key] = had
+        return None
+
+    def _begun(self, query: Query) -> str | Had:
+        if self._scopes.leave(query.resource_type, search=query.search) == "none":
+            return Had(None, "scope")
+        pages = self._pages[query.key] = Pages(query, self._server, self._scope.context["patientId"], self._limits)
+        if query.key in self._sent:
+            return pages.begin(self._sent[query.key]) or Had(None, pages.cause)
+        if any(key not in self._values for key in query.needs):
+            return Had(None, "needs-another-key")
+        try:
+            return f"{self._server.base}/{query.url(self._scope)}"
+        except Unresolved as unresolved:
+            return Had(_NOTHING) if unresolved.known_empty else Had(None, "no-value-for-token")
+
+    def _getter(self, deadline: Deadline) -> Callable[[str, int], bytes]:
+        return lambda url, most: self._servers.get(url, self._token, deadline, most)
+
+    def _take(self, query: Query) -> None:
+        """Note what a query has brought, all of it or a part."""
+        pages = self._pages[query.key]
+        cause = None if pages.complete else pages.cause or "deadline"
+        if self._scopes.leave(query.resource_type, search=query.search) == "part":
+            cause = cause or "scope"
+        had = self._had[query.key] = Had(pages.value() if pages.any else None, cause)
+        if had.value is not None and cause is None:
+            self._values[query.key] = msgspec.json.decode(had.value)
