@@ -236,6 +236,23 @@ def test_without_what_they_refer_to_data_are_not_all_known(fhir: responses.Reque
     assert request.not_had == {"drugs": "status-404"}
 
 
+def test_what_is_incomplete_already_stays_so(fhir: responses.RequestsMock) -> None:
+    put(fhir, "Medication", {}, status=404)
+    request = completed(LOOKUPS, view(prefetch={"orders": searchset(BY_REFERENCE, total=2)}))
+    assert summary(request, "orders") == ("partial", ["r1"])
+
+
+def test_a_lookup_that_follows_no_reference(fhir: responses.RequestsMock) -> None:
+    asked = service(
+        {"orders": "MedicationRequest?patient={{context.patientId}}"},
+        lookups={"groups": "Group?code={{%orders.entry.resource.groupIdentifier.value}}"},
+    )
+    put(fhir, "Group", searchset({"resourceType": "Group", "id": "g1", "code": {"coding": [{"code": "7"}]}}))
+    orders = searchset({**ORDER, "groupIdentifier": {"value": "7"}})
+    assert summary(completed(asked, view(prefetch={"orders": orders})), "groups") == ("told", ["g1"])
+    assert calls(fhir) == ["Group?code=7"]
+
+
 def test_a_lookup_that_is_not_allowed_is_left(fhir: responses.RequestsMock) -> None:
     request = completed(LOOKUPS, view(prefetch={"orders": searchset(BY_REFERENCE)}), server="https://evil.example/r4")
     assert summary(request, "orders") == ("told", ["r1"])
