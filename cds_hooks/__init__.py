@@ -4,7 +4,7 @@ A service says what it offers (`Service`), how its FHIR resources are structured
 a `HookRequest` to the JSON of a `Response`; `blueprint` makes Flask routes of the three. `Trust` tells who calls.
 """
 
-from cds_hooks.addresses import addresses, public_addresses
+from cds_hooks.addresses import addresses, private_addresses, public_addresses
 from cds_hooks.blueprint import Answer, blueprint
 from cds_hooks.caller import Authenticate, Caller
 from cds_hooks.card import (
@@ -21,11 +21,14 @@ from cds_hooks.card import (
 )
 from cds_hooks.discovery import Service
 from cds_hooks.errors import BadRequest, PreconditionFailed, Refusal, Unauthorized, Unavailable
+from cds_hooks.fhir_access import FhirAccess, Grant
+from cds_hooks.fhir_server import FhirServer
 from cds_hooks.guard import Guard, build_all
 from cds_hooks.hooks import HOOKS, ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW, Hook
 from cds_hooks.key_server import FetchedKeys, Unfetched, download
 from cds_hooks.keys import Key, Keys, KeysAway, PinnedKeys
 from cds_hooks.markdown import escape
+from cds_hooks.pages import Limits
 from cds_hooks.prefetch import Entry, FhirResource, Received, Unreadable
 from cds_hooks.replay import MemoryReplay, ReplayStore, ReplayStoreAway
 from cds_hooks.request import Authorization, HookRequest, Parser
@@ -46,7 +49,10 @@ __all__ = [
     "Coding",
     "Entry",
     "FetchedKeys",
+    "FhirAccess",
     "FhirResource",
+    "FhirServer",
+    "Grant",
     "Guard",
     "Hook",
     "HookRequest",
@@ -54,6 +60,7 @@ __all__ = [
     "Key",
     "Keys",
     "KeysAway",
+    "Limits",
     "Link",
     "MemoryReplay",
     "OverrideReason",
@@ -80,6 +87,7 @@ __all__ = [
     "download",
     "encode",
     "escape",
+    "private_addresses",
     "public_addresses",
     "well_formed",
 ]

@@ -117,17 +117,19 @@ class MethodNotAllowed(Refusal):
 class PreconditionFailed(Refusal):
     """412: data without which the service cannot answer were not received.
 
-    `key` is the prefetch key, `template` what the service asked for under it.
+    `key` is the prefetch key, `template` what the service asked for under it, `cause` why the FHIR server did not
+    give it, in one word, where it was asked.
     """
 
     status = 412
 
-    def __init__(self, key: str, template: str) -> None:
+    def __init__(self, key: str, template: str, cause: str | None = None) -> None:
         super().__init__(
             Issue(
                 code="required",
                 text=f'The prefetch key "{key}" is needed and was not received with data. Send: {template}',
                 expression=f"prefetch.{key}",
+                diagnostics=None if cause is None else f"From the FHIR server it was not had: {cause}.",
             )
         )
 

@@ -48,8 +48,9 @@ class HookRequest(Struct, Generic[R], frozen=True, kw_only=True):
     """A request that can be answered.
 
     `received` has an item for each advertised key that the client sent; `drafts` are the draft orders;
-    `unreadable` is what of both could not be read; `caller` is None where clients need not prove who they are. No
-    datum of the patient shows in a text of this object.
+    `unreadable` is what of both could not be read; `caller` is None where clients need not prove who they are.
+    `not_had` has, for each key that was asked for at the FHIR server in vain, the cause in one word. No datum of the
+    patient shows in a text of this object.
     """
 
     hook: Hook
@@ -64,6 +65,7 @@ class HookRequest(Struct, Generic[R], frozen=True, kw_only=True):
     fhir_server: str | None
     authorization: Authorization | None
     caller: Caller | None = None
+    not_had: Mapping[str, str] = {}
 
     def __repr__(self) -> str:
         return f"HookRequest({self.hook.name}, {self.hook_instance})"
@@ -90,6 +92,7 @@ class Parser(Generic[R]):
         value = _or_null(resource_type)
         decoder: msgspec.json.Decoder[R | None] = msgspec.json.Decoder(value)
         read_pieces, read_raw = partial(salvaged, decoder), partial(isolated, decoder)
+        self._value = read_raw
         self._readings = {
             hook.name: _Readings(
                 _Reading(_envelope(hook, resource_type, value), received, received),
@@ -103,6 +106,10 @@ class Parser(Generic[R]):
     def hooks(self) -> frozenset[str]:
         """The names of the hooks whose requests this parser takes."""
         return frozenset(self._readings)
+
+    def read(self, key: str, value: Raw, unreadable: list[Unreadable]) -> Received[R]:
+        """The meaning of a value that was had for a prefetch key; what cannot be read of it joins `unreadable`."""
+        return self._value(key, value, unreadable)
 
     def parse(
         self, body: bytes, hook: Hook, keys: Container[str] | None = None, caller: Caller | None = None

@@ -15,8 +15,21 @@ from msgspec import Raw, Struct
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.exceptions import NotFound
 
-from cds_hooks import HOOKS, Guard, HookRequest, Parser, PreconditionFailed, Service, blueprint, build_all
-from fhir_profiles import Entry, RecordReader, Resource, templates
+from cds_hooks import (
+    HOOKS,
+    FhirAccess,
+    Guard,
+    HookRequest,
+    Parser,
+    PreconditionFailed,
+    Refusal,
+    Service,
+    blueprint,
+    build_all,
+)
+from cds_hooks.errors import Issue
+from fhir_profiles import DRAFT_MEDICATIONS, Entry, RecordReader, Resource, lookups, templates
+from service.access import access_of
 from service.callers import trust_of
 from service.config import Settings
 from service.decide import decide
@@ -40,6 +53,8 @@ _TITLES = {
 }
 _DESCRIPTION = "{what}, for women on an aromatase inhibitor or about to start one. Not reviewed by a clinician."
 
+_REQUIRED = "patient"
+
 
 def create_app(settings: Settings | None = None, *, in_process: bool = False) -> Flask:
     """The WSGI application, which checks its clients as the settings say, or nobody when it is asked `in_process` only.
@@ -59,11 +74,14 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
             title=title,
             description=_DESCRIPTION.format(what=what),
             prefetch=prefetch,
+            required=frozenset({_REQUIRED}),
+            lookups=lookups(HOOKS[hook].orders),
         )
         for hook, (title, what) in _TITLES.items()
     ]
     app = Flask(__name__)
-    answer = answerer(settings, rules, reader)
+    access = None if in_process else access_of(settings, parser, len(prefetch), lambda: _today(settings))
+    answer = answerer(settings, rules, reader, access)
     app.register_blueprint(
         blueprint(
             services,
@@ -84,16 +102,18 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
 
 
 def answerer(
-    settings: Settings, rules: Rules, reader: RecordReader
+    settings: Settings, rules: Rules, reader: RecordReader, access: FhirAccess[Resource] | None = None
 ) -> Callable[[Service, HookRequest[Resource], LanguageAccept, bytes], bytes]:
-    """The function from a request to the JSON of its answer: read, decide, speak."""
+    """The function from a request to the JSON of its answer: read, decide, speak. With `access`, what prefetch left out
+    is fetched first, unless no draft order is one we know."""
     # In production a card that cannot be built costs no other card; elsewhere it costs the answer, and is seen.
     build = Guard().cards if settings.mode == "production" else build_all
 
     def answer(service: Service, request: HookRequest[Resource], languages: LanguageAccept, body: bytes) -> bytes:
         language = _language(languages, settings.language)
         drafts = [Entry(entry.fullUrl, entry.resource) for entry in request.drafts]
-        entries = [Entry(e.fullUrl, e.resource) for received in request.received.values() for e in received.entries]
+        entries = _entries(request)
+        until = 0.0 if access is None else access.until()
         judged = _judged(request, drafts)
         considered = drafts if judged is None else [e for e in drafts if _name(e.resource) in judged]
         digest = hashlib.blake2b(body, digest_size=16).hexdigest()
@@ -104,7 +124,16 @@ def answerer(
             draft=lambda name: _draft(body, name),
         )
         if request.hook.orders is not None and not reader.drafts_known(considered, [*drafts, *entries]):
-            return speak(None, voice)
+            if access is not None:  # a draft may refer to its medicine
+                request = access.complete(service, request, body, until, {DRAFT_MEDICATIONS})
+                entries = _entries(request)
+                if DRAFT_MEDICATIONS in request.not_had:
+                    raise _unknown_order(request)
+            if not reader.drafts_known(considered, [*drafts, *entries]):
+                return speak(None, voice)
+        if access is not None:
+            request = access.complete(service, request, body, until)
+            entries = _entries(request)
         chart = reader.read(
             request.patient_id,
             entries,
@@ -114,10 +143,27 @@ def answerer(
             unreadable=len(request.unreadable),
         )
         if chart is None:
-            raise PreconditionFailed("patient", service.prefetch["patient"])
+            raise PreconditionFailed(_REQUIRED, service.prefetch[_REQUIRED], request.not_had.get(_REQUIRED))
         return speak(decide(rules, chart, request.hook.name, judged=judged), voice, build)
 
     return answer
+
+
+def _unknown_order(request: HookRequest[Resource]) -> Refusal:
+    """412: an order whose medicine is kept elsewhere and could not be had is not one that concerns nobody."""
+    return Refusal(
+        Issue(
+            code="required",
+            text="The medicine of a draft order is needed. Send it as a concept, or contained in the order.",
+            expression=f"context.{request.hook.orders}",
+            diagnostics=f"From the FHIR server it was not had: {request.not_had[DRAFT_MEDICATIONS]}.",
+        ),
+        status=412,
+    )
+
+
+def _entries(request: HookRequest[Resource]) -> list[Entry]:
+    return [Entry(e.fullUrl, e.resource) for received in request.received.values() for e in received.entries]
 
 
 def _language(accepted: LanguageAccept, otherwise: str) -> str:

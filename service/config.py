@@ -34,6 +34,9 @@ Name = Annotated[str, Meta(pattern=r"^\S+$")]
 Algorithm = Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
 
 
+_FHIR_SERVERS: Final = "a list of http or https base addresses of FHIR servers, each without a closing slash"
+
+
 class SettingsError(ValueError):
     """Settings that the service refuses; `problems` has one sentence for each flaw."""
 
@@ -61,6 +64,11 @@ class IssuerSettings(msgspec.Struct, frozen=True, kw_only=True):
     jwks: Annotated[dict[str, Any] | None, Meta(description="the client's JWK set as a table")] = None
     tenants: Annotated[tuple[Name, ...], Meta(description="a list of tenants as tokens name them in `tenant`")] = ()
     audiences: Annotated[tuple[Name, ...], Meta(description="a list of further values to take in `aud`")] = ()
+    client_id: Annotated[
+        Name | None, Meta(description="the name under which the client's OAuth server knows this service")
+    ] = None
+    fhir_servers: Annotated[tuple[WebAddress, ...], Meta(description=_FHIR_SERVERS)] = ()
+    private_fhir_servers: Annotated[tuple[WebAddress, ...], Meta(description=_FHIR_SERVERS)] = ()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +113,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwks_usable_seconds: Annotated[int, Meta(ge=1, description="a whole number, 1 or more")] = 86_400
     jwks_timeout_seconds: Annotated[float, Meta(gt=0, le=10, description="a number above 0, up to 10")] = 2.0
 
+    # For demo mode, where callers may have no issuer; production has them with each issuer.
+    fhir_servers: Annotated[tuple[WebAddress, ...], Meta(description=_FHIR_SERVERS)] = ()
+    private_fhir_servers: Annotated[tuple[WebAddress, ...], Meta(description=_FHIR_SERVERS)] = ()
+    fhir_seconds: Annotated[float, Meta(gt=0, le=30, description="a number above 0, up to 30")] = 2.5
+    fhir_max_pages: Annotated[int, Meta(ge=1, description="a whole number, 1 or more")] = 10
+    fhir_max_resources: Annotated[int, Meta(ge=1, description="a whole number, 1 or more")] = 2000
+    fhir_max_bytes: Annotated[int, Meta(ge=1, description="a whole number of bytes, 1 or more")] = 8 * 1024 * 1024
+    fhir_ca_file: Annotated[
+        Annotated[str, Meta(min_length=1)] | None, Meta(description="a file of certificates to trust")
+    ] = None
+
     @classmethod
     def load(
         cls,
@@ -115,8 +134,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Read every layer, the later over the earlier; in: environment, settings file, flags (None = not given).
 
         Without `path` the file is the one that OSTEOHOOKS_CONFIG names, if any. A list in the environment is
-        separated by commas, and an empty variable counts as absent. The path of a key file starts from the settings
-        file. Raises SettingsError naming every flaw at once.
+        separated by commas, and an empty variable counts as absent. The path of a key or certificate file that
+        the settings file names starts from it. Raises SettingsError naming every flaw at once.
         """
         kinds = _kinds(cls)
         values: dict[str, Any] = {}
@@ -135,6 +154,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                     values[name] = _issuers(value, where, Path(file or "").parent)
                 else:
                     values[name] = _typed(value, name, kinds, where, strict)
+                    if name == "fhir_ca_file" and strict:
+                        values[name] = str(Path(file or "").parent / values[name])
             except SettingsError as error:
                 problems += error.problems
         if not problems:
@@ -156,6 +177,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                     "set allow_non_loopback to true to open it to others"
                 )
             return
+        if self.fhir_servers or self.private_fhir_servers:
+            yield "fhir_servers, private_fhir_servers: in production they stand with each of the issuers"
         if self.today is not None:
             yield "today: the clock can be set in demo mode only"
         if not self.issuers:
@@ -178,11 +201,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             named.add(issuer.iss)
             if [issuer.jku, issuer.jwks_file, issuer.jwks].count(None) != 2:
                 yield f"issuers[{place}]: needs one of jku, jwks_file and jwks"
+            yield from self._fhir_refusals(f"issuers[{place}]", issuer)
             if self.mode == "production":
                 if any(_host(url) == SANDBOX for url in (issuer.iss, issuer.jku) if url is not None):
                     yield f"issuers[{place}]: the keys of {SANDBOX} are public; it can call in demo mode only"
                 if issuer.jku is not None and not issuer.jku.startswith("https://"):
                     yield f"issuers[{place}].jku: production fetches keys over https only"
+
+    def _fhir_refusals(self, place: str, issuer: IssuerSettings) -> Iterator[str]:
+        servers = (*issuer.fhir_servers, *issuer.private_fhir_servers)
+        if self.mode == "production" and servers:
+            if issuer.client_id is None:
+                yield f"{place}.client_id: tokens for FHIR servers are for somebody; set who we are to this client"
+            if not all(url.startswith("https://") for url in servers):
+                yield f"{place}: production asks FHIR servers over https only"
 
 
 def _kinds(settings: type[msgspec.Struct]) -> dict[str, Any]:

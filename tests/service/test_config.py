@@ -469,6 +469,8 @@ def test_the_shipped_production_file_shows_every_setting_of_production() -> None
         "today",
         "allow_non_loopback",
         "issuers",
+        "fhir_servers",
+        "private_fhir_servers",
     }
     assert settings_shown(lines[tables:]) == set(IssuerSettings.__struct_fields__)
 
@@ -477,6 +479,6 @@ def test_the_shipped_production_file_shows_the_defaults() -> None:
     """Those of the checks on clients: whoever leaves a line out gets what the line says."""
     shipped, defaults = Settings.load({}, ROOT / "deploy" / "production.toml"), Settings()
     names = Settings.__struct_fields__[Settings.__struct_fields__.index("algorithms") :]
-    assert len(names) == 9
+    assert len(names) == 16
     for name in names:
         assert getattr(shipped, name) == getattr(defaults, name)
