@@ -22,7 +22,16 @@ from cds_hooks.card import (
 from cds_hooks.discovery import Service
 from cds_hooks.errors import BadRequest, PreconditionFailed, Refusal, Unauthorized, Unavailable
 from cds_hooks.guard import Guard, build_all
-from cds_hooks.hooks import HOOKS, ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW, Hook
+from cds_hooks.hooks import (
+    ENCOUNTER_START,
+    HOOKS,
+    MEDICATION_REFILL,
+    ORDER_SELECT,
+    ORDER_SIGN,
+    PATIENT_VIEW,
+    PROBLEM_LIST_ITEM_CREATE,
+    Hook,
+)
 from cds_hooks.key_server import FetchedKeys, Unfetched, download
 from cds_hooks.keys import Key, Keys, KeysAway, PinnedKeys
 from cds_hooks.markdown import escape
@@ -32,10 +41,13 @@ from cds_hooks.request import Authorization, HookRequest, Parser
 from cds_hooks.trust import Issuer, ReplayMode, Trust
 
 __all__ = [
+    "ENCOUNTER_START",
     "HOOKS",
+    "MEDICATION_REFILL",
     "ORDER_SELECT",
     "ORDER_SIGN",
     "PATIENT_VIEW",
+    "PROBLEM_LIST_ITEM_CREATE",
     "Action",
     "Answer",
     "Authenticate",

@@ -7,6 +7,7 @@ cost the others: the same structures, the same code after, and what could not be
 import json
 from collections.abc import Callable, Container, Iterable, Mapping
 from functools import partial
+from itertools import islice
 from types import GenericAlias
 from typing import Annotated, Any, Final, Generic, NamedTuple
 
@@ -15,8 +16,9 @@ from msgspec import Meta, Raw, Struct
 
 from cds_hooks.caller import Caller
 from cds_hooks.errors import BadRequest, Issue
-from cds_hooks.hooks import HOOKS, Hook, Kind
+from cds_hooks.hooks import HOOKS, REPLACED, Hook, Kind
 from cds_hooks.prefetch import UNDECODABLE, Entry, Pieces, R, Received, Unreadable, isolated, received, salvaged
+from cds_hooks.releases import older_drafts
 from cds_hooks.schema import Schema, load
 
 __all__ = ["Authorization", "HookRequest", "Parser"]
@@ -26,7 +28,8 @@ _NotBlank = Annotated[str, Meta(pattern=r"\S")]
 _Uuid = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?!\n)$")]
 _Url = Annotated[str, Meta(pattern=r"^https?://[^\s/]+(/\S*)?(?!\n)$")]
 # One segment of a URL path. Some clients send the type as well, though the standard says the bare id.
-_PatientId = Annotated[str, Meta(pattern=r"^(Patient/)?[A-Za-z0-9._~:-]+(?!\n)$")]
+# FHIR has 64 characters at most and some servers more; it stands in every order that a card suggests.
+_PatientId = Annotated[str, Meta(pattern=r"^(Patient/)?[A-Za-z0-9._~:-]+(?!\n)$", max_length=255)]
 _Whole = Annotated[float, Meta(multiple_of=1)]  # 3600.0 is an integer in JSON Schema, and some clients write it so
 
 
@@ -47,7 +50,7 @@ class Authorization(Struct, frozen=True, kw_only=True):
 class HookRequest(Struct, Generic[R], frozen=True, kw_only=True):
     """A request that can be answered.
 
-    `received` has an item for each advertised key that the client sent; `drafts` are the draft orders;
+    `received` has an item for each advertised key that the client sent; `drafts` are the orders or problems in hand;
     `unreadable` is what of both could not be read; `caller` is None where clients need not prove who they are. No
     datum of the patient shows in a text of this object.
     """
@@ -55,7 +58,7 @@ class HookRequest(Struct, Generic[R], frozen=True, kw_only=True):
     hook: Hook
     hook_instance: str
     patient_id: str
-    user_id: str
+    user_id: str | None
     encounter_id: str | None
     selections: tuple[str, ...]
     drafts: tuple[Entry[R], ...]
@@ -70,10 +73,9 @@ class HookRequest(Struct, Generic[R], frozen=True, kw_only=True):
 
 
 class _Reading(NamedTuple):
-    """One way to read a request: its envelope, its Bundle of draft orders, and the value of a prefetch key."""
+    """One way to read a request: its envelope, and the value of a prefetch key."""
 
     envelope: msgspec.json.Decoder[Any]
-    bundle: Callable[[str, Any, list[Unreadable]], Received[Any]]
     value: Callable[[str, Any, list[Unreadable]], Received[Any]]
 
 
@@ -88,12 +90,12 @@ class Parser(Generic[R]):
 
     def __init__(self, resource_type: type[R], hooks: Iterable[Hook] = HOOKS.values()) -> None:
         value = _or_null(resource_type)
-        decoder: msgspec.json.Decoder[R | None] = msgspec.json.Decoder(value)
-        read_pieces, read_raw = partial(salvaged, decoder), partial(isolated, decoder)
+        self._decoder: msgspec.json.Decoder[R | None] = msgspec.json.Decoder(value)
+        read_raw = partial(isolated, self._decoder)
         self._readings = {
             hook.name: _Readings(
-                _Reading(_envelope(hook, resource_type, value), received, received),
-                _Reading(_envelope(hook, Pieces, Raw), read_pieces, read_raw),
+                _Reading(_envelope(hook, value), received),
+                _Reading(_envelope(hook, Raw), read_raw),
                 load(hook.name),
             )
             for hook in hooks
@@ -119,8 +121,8 @@ class Parser(Generic[R]):
         except UNDECODABLE:
             reading = piecewise
             envelope = _decoded(body, reading.envelope, schema)
-        context, authorization, orders = envelope.context, envelope.fhirAuthorization, hook.orders
-        bundle = None if orders is None else getattr(context, orders)
+        context, authorization = envelope.context, envelope.fhirAuthorization
+        bundle: Pieces | None = None if hook.drafts is None else getattr(context, hook.drafts)
         if (
             envelope.hook != hook.name
             or (authorization is not None and envelope.fhirServer is None)
@@ -128,7 +130,7 @@ class Parser(Generic[R]):
         ):
             raise _bad_request(body, schema)
         unreadable: list[Unreadable] = []
-        drafts = () if orders is None else reading.bundle(orders, bundle, unreadable).entries
+        drafts = () if hook.drafts is None else self._drafts(hook.drafts, getattr(context, hook.drafts), unreadable)
         return HookRequest(
             hook=hook,
             hook_instance=envelope.hookInstance,
@@ -148,22 +150,32 @@ class Parser(Generic[R]):
             caller=caller,
         )
 
+    def _drafts(self, member: str, bundle: Pieces, unreadable: list[Unreadable]) -> tuple[Entry[R], ...]:
+        """The resources of the context's Bundle, each read by itself. BadRequest for those of FHIR before R4."""
+        older = tuple(islice(older_drafts(member, bundle.entry or ()), _MOST_ISSUES))
+        if older:
+            raise BadRequest(*older)
+        return salvaged(self._decoder, member, bundle, unreadable).entries
+
+
+# Of a thousand like faults the first few tell a developer enough.
+_MOST_ISSUES: Final = 20
 
 _CONTEXT: Final[Mapping[Kind, Any]] = {
     "patient": _PatientId,
     "id": _NotBlank,
     "user": _NotBlank,
     "references": list[_NotBlank],
+    "bundle": Pieces,
 }
 
 
-def _envelope(hook: Hook, bundle: Any, value: Any) -> msgspec.json.Decoder[Any]:
-    """The decoder of a hook's requests, a Bundle in its context read as `bundle`, a prefetch value as `value`."""
-    kinds = {**_CONTEXT, "bundle": bundle}
+def _envelope(hook: Hook, value: Any) -> msgspec.json.Decoder[Any]:
+    """The decoder of a hook's requests, a prefetch value read as `value`."""
     context = msgspec.defstruct(
         "Context",
         [
-            (field.name, kinds[field.kind]) if field.required else (field.name, _or_null(kinds[field.kind]), None)
+            (field.name, _CONTEXT[field.kind]) if field.required else (field.name, _or_null(_CONTEXT[field.kind]), None)
             for field in hook.context
         ],
         kw_only=True,
@@ -223,6 +235,10 @@ def _bad_request(body: bytes, schema: Schema) -> BadRequest:
         return _malformed(_TOO_DEEP)
     except ValueError as error:
         return _malformed(_NOT_JSON, str(error))
+    asked = document.get("hook") if isinstance(document, dict) else None
+    if isinstance(asked, str) and asked in REPLACED:
+        text = f"hook: {asked} is a hook of CDS Hooks 1.0 and is not answered; {REPLACED[asked]} has taken its place."
+        return BadRequest(Issue(code="not-supported", text=text, expression="hook"))
     flaws = schema.flaws(document, "request")
     if not flaws:  # the last of two members of one name is right, the first is not; or a number has no double
         return _malformed("The request cannot be read: a member is there twice, or a number is out of range.")

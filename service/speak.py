@@ -70,6 +70,7 @@ class Assessment(Struct, omit_defaults=True, rename="camel"):
     at_most: str | None = None
     tier_rule: str | None = None
     without_draft_orders: TierView | None = None
+    without_draft_conditions: TierView | None = None
     missing: list[str] = []
     facts: list[Evidence] = []
     outcomes: list[str] = []
@@ -96,6 +97,8 @@ def _assessment(decision: Decision) -> Assessment:
         found.at_least, found.at_most = tier.at_least, tier.at_most
     if before is not None:
         found.without_draft_orders = _view(before)
+    if decision.before_problems is not None:
+        found.without_draft_conditions = _view(decision.before_problems)
     return found
 
 

@@ -24,6 +24,13 @@ from tests.fhir_pieces import PATIENT_ID, TODAY, Json, prefetch_of
 from tests.suggested import drug_of, interval_days
 
 HOOK_INSTANCE: Final = "2f1a4b0e-5f0c-4d2b-9a3e-6d1c7b8e9f10"
+# Where the drafts lie in the context (CDS Hooks library).
+DRAFTS_IN: Final = {
+    "order-select": "draftOrders",
+    "order-sign": "draftOrders",
+    "medication-refill": "medications",
+    "problem-list-item-create": "conditions",
+}
 _ASSESSMENT: Final = "org.osteohooks.assessment"
 
 
@@ -130,11 +137,13 @@ def request_body(
     selections: Sequence[str] = (),
     hook_instance: str = HOOK_INSTANCE,
 ) -> Json:
-    """A CDS Hooks request; order hooks carry the draft orders, order-select the selections too."""
+    """A CDS Hooks request; hooks about drafts carry them, order-select the selections too."""
     context: Json = {"userId": "Practitioner/dr", "patientId": patient_id}
-    if hook != "patient-view":
+    if hook in DRAFTS_IN:
         entries = [{"resource": draft} for draft in drafts]
-        context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+        context[DRAFTS_IN[hook]] = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    if hook == "encounter-start":
+        context["encounterId"] = "visit"
     if hook == "order-select":
         context["selections"] = list(selections)
     return {"hook": hook, "hookInstance": hook_instance, "context": context, "prefetch": dict(prefetch)}

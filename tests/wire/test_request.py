@@ -163,7 +163,7 @@ def test_every_flaw_of_the_envelope_is_named_with_its_path_and_kind() -> None:
         "context.patientId": (
             "value",
             "context.patientId: received an object; "
-            "expected the id of the patient: letters, digits and - . _ ~ : only.",
+            "expected the id of the patient: letters, digits and - . _ ~ : only, 255 at most.",
         ),
         "context.encounterId": (
             "value",
