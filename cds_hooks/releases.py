@@ -48,7 +48,7 @@ def older_drafts(member: str, entries: Iterable[Raw]) -> Iterator[Issue]:
     for position, entry in enumerate(entries):
         try:
             draft = _ENTRY.decode(entry).resource
-        except (msgspec.DecodeError, RecursionError):
+        except msgspec.DecodeError:
             continue  # whoever reads the drafts reports what cannot be read
         kind, release = draft.resourceType, _release(draft)
         if release is not None:

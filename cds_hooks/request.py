@@ -4,6 +4,7 @@ Only when that pass fails is the body read again, key by key and entry by entry,
 cost the others: the same structures, the same code after, and what could not be read is reported, never dropped.
 """
 
+import codecs
 import json
 from collections.abc import Callable, Container, Iterable, Mapping
 from functools import partial
@@ -17,6 +18,7 @@ from msgspec import Meta, Raw, Struct
 from cds_hooks.caller import Caller
 from cds_hooks.errors import BadRequest, Issue
 from cds_hooks.hooks import HOOKS, REPLACED, Hook, Kind
+from cds_hooks.nesting import DEEPEST, too_deep
 from cds_hooks.prefetch import UNDECODABLE, Entry, Pieces, R, Received, Unreadable, isolated, received, salvaged
 from cds_hooks.releases import older_drafts
 from cds_hooks.schema import Schema, load
@@ -205,6 +207,10 @@ def _check_text(body: bytes) -> None:
             body.decode()
         except UnicodeDecodeError as error:
             raise _malformed("The body is not UTF-8 text.", f"byte {error.start}") from None
+        if body.startswith(codecs.BOM_UTF8):
+            raise _malformed("The body begins with a byte order mark, which JSON does not have.")
+    if too_deep(body):
+        raise _malformed(_TOO_DEEP)
 
 
 def _decoded(body: bytes, decoder: msgspec.json.Decoder[Any], schema: Schema) -> Any:
@@ -214,12 +220,10 @@ def _decoded(body: bytes, decoder: msgspec.json.Decoder[Any], schema: Schema) ->
         raise _bad_request(body, schema) from None
     except msgspec.DecodeError as error:
         raise _malformed(_NOT_JSON, str(error)) from None
-    except RecursionError:
-        raise _malformed(_TOO_DEEP) from None
 
 
 _NOT_JSON: Final = "The body is not valid JSON."
-_TOO_DEEP: Final = "The body is nested too deeply."
+_TOO_DEEP: Final = f"The body is nested too deeply: more than {DEEPEST} levels."
 
 
 def _malformed(text: str, diagnostics: str | None = None) -> BadRequest:
@@ -231,8 +235,6 @@ def _bad_request(body: bytes, schema: Schema) -> BadRequest:
     try:
         # As floats, integers of any length can be read.
         document = json.loads(body.decode(), parse_int=float, parse_constant=_no_constant)
-    except RecursionError:
-        return _malformed(_TOO_DEEP)
     except ValueError as error:
         return _malformed(_NOT_JSON, str(error))
     asked = document.get("hook") if isinstance(document, dict) else None

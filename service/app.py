@@ -100,6 +100,7 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
             answer,
             origins=settings.origins,
             max_body=settings.max_body_bytes,
+            time_limit=settings.time_limit_seconds,
             authenticate=None if trust is None else trust.authenticate,
             open_discovery=settings.open_discovery,
         )
@@ -226,7 +227,7 @@ class _AsReceived:
             return None
         try:
             draft: dict[str, Any] = _sendable(msgspec.json.decode(self._entries[name], type=_Entry).resource)
-        except (msgspec.DecodeError, RecursionError):
+        except msgspec.DecodeError:
             return None  # what cannot be read whole is not sent back in part
         return draft
 
@@ -239,7 +240,7 @@ class _AsReceived:
         for entry in drafts.entry or ():
             try:
                 named = msgspec.json.decode(entry, type=_NamedEntry).resource
-            except (msgspec.DecodeError, RecursionError):
+            except msgspec.DecodeError:
                 continue  # a neighbour may be anything
             found.setdefault(f"{named.resourceType}/{named.id}", entry)
         return found

@@ -132,6 +132,8 @@ def _serve(options: argparse.Namespace) -> int:
             interface=Interfaces.WSGI,
             workers=settings.workers,
             blocking_threads=settings.blocking_threads,
+            # A stop lets every request end that is there; a client that never sends the rest of one must not keep us.
+            workers_kill_timeout=settings.drain_seconds,
             factory=True,
             websockets=False,
             log_access=False,
