@@ -161,9 +161,14 @@ class _Index:
     def resolver(self, owner: Resource) -> Callable[[str], Resource | None]:
         """Follow a reference from `owner`: contained, urn:uuid, relative or absolute, with or without version."""
 
+        contained: dict[str, Resource] = {}
+
         def resolve(reference: str) -> Resource | None:
             if reference.startswith("#"):
-                return next((part for part in owner.contained or () if part.id == reference[1:]), None)
+                if not contained:
+                    for part in owner.contained or ():
+                        contained.setdefault(part.id or "", part)
+                return contained.get(reference[1:])
             reference = reference.partition("/_history/")[0]
             found = self._by_address()
             return found.get(reference) or found.get("/".join(reference.rsplit("/", 2)[-2:]))
