@@ -75,40 +75,40 @@ def _patient_view_or_order(chance: random.Random) -> Json:
     return request_body(record.prefetch(), hook, drafts=record.drafts, selections=record.selections)
 
 
-def _paths(value: Any, at: Path = ()) -> Iterator[Path]:
+def paths(value: Any, at: Path = ()) -> Iterator[Path]:
     """Every place in a JSON value, the whole of it left out."""
     members: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, member in members:
         yield (*at, name)
-        yield from _paths(member, (*at, name))
+        yield from paths(member, (*at, name))
 
 
-def _at(request: Any, path: Path) -> Any:
+def at(request: Any, path: Path) -> Any:
     for step in path:
         request = request[step]
     return request
 
 
 def _remove(request: Json, chance: random.Random) -> None:
-    path = chance.choice(list(_paths(request)))
-    del _at(request, path[:-1])[path[-1]]
+    path = chance.choice(list(paths(request)))
+    del at(request, path[:-1])[path[-1]]
 
 
 def _replace(request: Json, chance: random.Random) -> None:
-    path = chance.choice(list(_paths(request)))
-    _at(request, path[:-1])[path[-1]] = copy.deepcopy(chance.choice(ODD_VALUES))
+    path = chance.choice(list(paths(request)))
+    at(request, path[:-1])[path[-1]] = copy.deepcopy(chance.choice(ODD_VALUES))
 
 
 def _swap(request: Json, chance: random.Random) -> None:
     """One part of the request in the place of another."""
-    here, there = chance.choices(list(_paths(request)), k=2)
-    _at(request, here[:-1])[here[-1]] = copy.deepcopy(_at(request, there))
+    here, there = chance.choices(list(paths(request)), k=2)
+    at(request, here[:-1])[here[-1]] = copy.deepcopy(at(request, there))
 
 
 def _repeat(request: Json, chance: random.Random) -> None:
-    lists = [path for path in _paths(request) if isinstance(_at(request, path), list) and _at(request, path)]
+    lists = [path for path in paths(request) if isinstance(at(request, path), list) and at(request, path)]
     if lists:
-        listed = _at(request, chance.choice(lists))
+        listed = at(request, chance.choice(lists))
         listed.append(copy.deepcopy(chance.choice(listed)))
 
 
