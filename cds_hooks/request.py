@@ -25,10 +25,12 @@ from cds_hooks.schema import Schema, load
 
 __all__ = ["Authorization", "HookRequest", "Parser"]
 
-# `$` also matches before a last line break, hence the look-ahead. The schemas in `schemas/` say the same.
-_NotBlank = Annotated[str, Meta(pattern=r"\S")]
+# `$` also matches before a last line break, hence the look-ahead. White space is what Python or ECMA-262 takes for it,
+# whose `\s` differ. The schemas in `schemas/` say the same.
+_SPACE: Final = r"\s\u001c-\u001f\u0085\ufeff"
+_NotBlank = Annotated[str, Meta(pattern=f"[^{_SPACE}]")]
 _Uuid = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?!\n)$")]
-_Url = Annotated[str, Meta(pattern=r"^https?://[^\s/]+(/\S*)?(?!\n)$")]
+_Url = Annotated[str, Meta(pattern=rf"^https?://[^{_SPACE}/]+(/[^{_SPACE}]*)?(?!\n)$")]
 # One segment of a URL path. Some clients send the type as well, though the standard says the bare id.
 # FHIR has 64 characters at most and some servers more; it stands in every order that a card suggests.
 _PatientId = Annotated[str, Meta(pattern=r"^(Patient/)?[A-Za-z0-9._~:-]+(?!\n)$", max_length=255)]

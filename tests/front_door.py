@@ -149,9 +149,16 @@ def request_body(
     return {"hook": hook, "hookInstance": hook_instance, "context": context, "prefetch": dict(prefetch)}
 
 
-def post(body: bytes, hook: str = "patient-view", *, lang: str = "en", today: date = TODAY, **headers: str) -> Answer:
+def post(
+    body: bytes,
+    hook: str = "patient-view",
+    *,
+    lang: str = "en",
+    today: date = TODAY,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
     """Post a body, whatever it holds, to the service of that hook."""
-    sent = {"Content-Type": "application/json", "Accept-Language": lang, **headers}
+    sent = {"Content-Type": "application/json", "Accept-Language": lang, **(headers or {})}
     response = application(today).test_client().post(f"/cds-services/bone-health-{hook}", data=body, headers=sent)
     return Answer(response.status_code, dict(response.headers), response.get_data())
 

@@ -19,7 +19,7 @@ from tests.builder import Record
 from tests.drafts import ibandronate_weekly
 from tests.fhir_pieces import Json
 from tests.front_door import Answer, card_texts, post, request_body
-from tests.test_generated_requests import Path, at, paths
+from tests.generated_requests import Path, at, paths
 from tests.wire_rules import check_response
 
 MARK: Final = "zaphod"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_hooks import HOOKS, BadRequest
+from cds_hooks import HOOKS, ORDER_SELECT, BadRequest
 from cds_hooks.hooks import Hook
 from cds_hooks.schema import load
 from tests.wire.record import HOOK_INSTANCE, PARSER, Json, body, bundle, observation
@@ -24,10 +24,12 @@ ABSENT = object()
 # What a client might put anywhere; the word shows whether a value is repeated in an error.
 WORD = "Trillian"
 VALUES: Sequence[Any] = (
-    ABSENT, None, True, False, 0, 5, -1, 3600.0, 3.5, 1e300, "", "  ", "\n", WORD, f"{WORD}\n", f"{WORD}/{WORD}",
+    ABSENT, None, True, False, 0, 5, -1, 3600.0, 3.5, 1e300, "", "  ", "\n", "\x1c", "\x85\ufeff", WORD, f"{WORD}\n",
+    f"{WORD}/{WORD}",
     f"Patient/{WORD}", "Patient/", "i" * 255, "i" * 256, "Bearer", "bearer", "Bearer\n",
     f"{HOOK_INSTANCE}\n", HOOK_INSTANCE.upper(),
-    "patient-view", "http://", f"https://{WORD}", f"https://{WORD} x", f"https://{WORD}/\n", [], [None], [5], [WORD],
+    "patient-view", "http://", f"https://{WORD}", f"https://{WORD} x", f"https://{WORD}/\n",
+    f"https://{WORD}/\x1f", [], [None], [5], [WORD],
     [""], [[]], {}, {WORD: 5}, {"resourceType": "Bundle"}, {"resourceType": WORD}, {"resourceType": None},
     bundle(observation("o1")), bundle(entry=None), bundle(entry=[None]), bundle(entry={}),
 )  # fmt: skip
@@ -116,10 +118,12 @@ def refused(hook: Hook, request: Any) -> BadRequest | None:
 def test_each_change_of_each_member(hook: Hook) -> None:
     request = full(hook)
     assert not check(hook, request)
-    verdicts = [check(hook, changed(request, path, value)) for path in paths(request) for value in VALUES]
+    # Outside the context the hooks are alike: it is enough to change one of them everywhere.
+    places = [path for path in paths(request) if hook is ORDER_SELECT or path[0] in ("context", "hook")]
+    verdicts = [check(hook, changed(request, path, value)) for path in places for value in VALUES]
     # Neither all good nor all bad: the corpus has both sides of every rule.
-    assert verdicts.count(True) > 300
-    assert verdicts.count(False) > 300
+    assert verdicts.count(True) > 100
+    assert verdicts.count(False) > 30
 
 
 @pytest.mark.parametrize("hook", HOOKS.values(), ids=HOOKS)
