@@ -24,7 +24,16 @@ from cds_hooks.errors import BadRequest, PreconditionFailed, Refusal, Unauthoriz
 from cds_hooks.fhir_access import FhirAccess, Grant
 from cds_hooks.fhir_server import FhirServer
 from cds_hooks.guard import Guard, build_all
-from cds_hooks.hooks import HOOKS, ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW, Hook
+from cds_hooks.hooks import (
+    ENCOUNTER_START,
+    HOOKS,
+    MEDICATION_REFILL,
+    ORDER_SELECT,
+    ORDER_SIGN,
+    PATIENT_VIEW,
+    PROBLEM_LIST_ITEM_CREATE,
+    Hook,
+)
 from cds_hooks.key_server import FetchedKeys, Unfetched, download
 from cds_hooks.keys import Key, Keys, KeysAway, PinnedKeys
 from cds_hooks.markdown import escape
@@ -35,10 +44,13 @@ from cds_hooks.request import Authorization, HookRequest, Parser
 from cds_hooks.trust import Issuer, ReplayMode, Trust
 
 __all__ = [
+    "ENCOUNTER_START",
     "HOOKS",
+    "MEDICATION_REFILL",
     "ORDER_SELECT",
     "ORDER_SIGN",
     "PATIENT_VIEW",
+    "PROBLEM_LIST_ITEM_CREATE",
     "Action",
     "Answer",
     "Authenticate",

@@ -26,6 +26,7 @@ from cds_hooks.errors import (
 from cds_hooks.openapi import openapi
 from cds_hooks.prefetch import FhirResource
 from cds_hooks.request import HookRequest, Parser
+from cds_hooks.time_limit import TimedOut, within
 
 __all__ = ["Answer", "blueprint"]
 
@@ -56,6 +57,7 @@ def blueprint(
     authenticate: Authenticate | None = None,
     open_discovery: bool = False,
     guard: Callable[[bytes], bytes] | None = None,
+    time_limit: float | None = None,
 ) -> Blueprint:
     """The routes of some services, to be registered with a Flask application.
 
@@ -63,6 +65,7 @@ def blueprint(
     `authenticate` is asked before anything else of a call is read, discovery left out with `open_discovery`; without it
     anybody may call.
     `guard` makes of an answer what may be sent of it, such as a `Guard`, where answers are not made with `card.py`.
+    `time_limit` is how many seconds an answer may take once the body is there (503 after that); None is no limit.
     `answer` may raise a `Refusal`; any other exception is answered with 500 and logged without its text, which may
     hold data of a patient.
     """
@@ -105,9 +108,17 @@ def blueprint(
         if service is None:
             raise NotFound
         body = _body(request, max_body)
-        asked = parser.parse(body, service.hook, service.prefetch, caller)
-        answered = answer(service, asked, request.accept_languages, body)
-        return Response(answered if guard is None else guard(answered), mimetype=JSON)
+
+        def answered() -> bytes:
+            asked = parser.parse(body, service.hook, service.prefetch, caller)
+            made = answer(service, asked, request.accept_languages, body)
+            return made if guard is None else guard(made)
+
+        try:
+            return Response(answered() if time_limit is None else within(time_limit, answered), mimetype=JSON)
+        except TimedOut:
+            _log.error("%s could not answer within %s s", service.id, time_limit)
+            raise
 
     # A browser asks before each call, and without credentials: this route must never want any.
     @routes.route(PATH, methods=["OPTIONS"])

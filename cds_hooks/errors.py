@@ -33,6 +33,7 @@ IssueCode = Literal[
     "not-supported",
     "too-long",
     "exception",
+    "timeout",
     "transient",
     "processing",
 ]

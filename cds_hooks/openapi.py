@@ -29,6 +29,7 @@ _REFUSALS: Final[Mapping[int, str]] = {
     413: "The body is too long.",
     415: "The body is not application/json.",
     500: "The service failed.",
+    503: "The service could not answer in time, or could not check the client's token; try again.",
 }
 
 

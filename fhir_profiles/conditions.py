@@ -73,7 +73,7 @@ class ConditionReader:
         return "fragility" if "low" in mechanisms else "unknown"
 
     def _due_to(self, condition: Resource, resolve: Resolve) -> tuple[str, ...]:
-        found: tuple[str, ...] = ()
+        found: list[str] = []
         for extension in condition.extension or ():
             if extension.url != _DUE_TO:
                 continue
@@ -82,7 +82,7 @@ class ConditionReader:
                 cause = resolve(extension.valueReference.reference)
                 concept = cause.code if cause else None
             found += self._terms.conditions_of(concept)
-        return found
+        return tuple(found)
 
     def read_procedure(self, chart: Chart, procedure: Resource, name: str | None) -> None:
         """Add a Procedure, done or planned. Raises ValueError on a bad date."""

@@ -6,8 +6,11 @@ the id of a listed order replaces it. One broken resource spoils nothing but its
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from functools import partial
 from math import inf
 from typing import Any
+
+from msgspec import json
 
 from fhir_profiles.chart import Chart, Evidence, Measurement, Person
 from fhir_profiles.conditions import ConditionReader, settle_fractures
@@ -20,6 +23,7 @@ from fhir_profiles.terminology import Terminology, terminology
 __all__ = ["RecordReader"]
 
 _MEDICATION = frozenset({"MedicationRequest", "MedicationStatement", "MedicationAdministration"})
+_IN_HAND = _MEDICATION | {"Condition"}
 
 
 class RecordReader:
@@ -32,17 +36,19 @@ class RecordReader:
         self._medications = MedicationReader(self.terms)
 
     def drafts_known(self, drafts: Iterable[Entry], others: Sequence[Entry] = ()) -> bool:
-        """Whether any draft order is for a medicine we know; looked at before anything else.
+        """Whether any draft is of a medicine or a problem that we know; looked at before anything else.
 
         `others` are the resources that a draft may refer to.
         """
         index = _Index(others)
-        return any(
-            entry.resource is not None
-            and entry.resource.resourceType in _MEDICATION
-            and self._medications.medicine(entry.resource, index.resolver(entry.resource))[0] is not None
-            for entry in drafts
-        )
+        return any(entry.resource is not None and self._known(entry.resource, index) for entry in drafts)
+
+    def _known(self, draft: Resource, index: "_Index") -> bool:
+        if draft.resourceType == "Condition":
+            return bool(self.terms.conditions_of(draft.code))
+        if draft.resourceType not in _MEDICATION:
+            return False
+        return self._medications.medicine(draft, index.resolver(draft))[0] is not None
 
     def read(
         self,
@@ -57,7 +63,7 @@ class RecordReader:
         """The chart of one patient on one day; None when the patient is not among the resources.
 
         `entries` are the resources of every prefetch key, `told` the keys that were answered,
-        `drafts` the orders in hand, `unreadable` how many resources could not be decoded.
+        `drafts` the orders and problems in hand, `unreadable` how many resources could not be decoded.
         """
         index = _Index([*entries, *drafts])
         hers = [
@@ -73,28 +79,30 @@ class RecordReader:
             chart.refused.append(Evidence(fact="age", used=False, resource=_name(patient), reason="bad-date"))
         addresses = {patient_id, *(entry.fullUrl for entry in hers if entry.fullUrl)}
         panels = index.panels()
-        seen: dict[tuple[str, str], list[Resource]] = {}
+        seen: dict[str, Resource | set[bytes]] = {}
         in_hand = [
             entry.resource
             for entry in drafts
-            if entry.resource and entry.resource.resourceType in _MEDICATION and _belongs(entry.resource, addresses)
+            if entry.resource and entry.resource.resourceType in _IN_HAND and _belongs(entry.resource, addresses)
         ]
+        replaced = {_name(draft) for draft in in_hand if draft.id}
         for entry in entries:
             resource = entry.resource
             if resource is None or not _belongs(resource, addresses):
                 continue
-            if resource.id is not None:
-                same = seen.setdefault((resource.resourceType, resource.id), [])
-                if resource in same:
-                    continue
-                same.append(resource)
+            if resource.resourceType == "Condition" and _name(resource) in replaced:
+                continue
+            if _again(resource, seen):
+                continue
             self._read_one(chart, resource, entry.fullUrl, index, panels)
         listed = chart.uses
-        replaced = {_name(draft) for draft in in_hand if draft.id}
         chart.uses = [use for use in listed if use.resource not in replaced]
         chart.uses_without_drafts = listed
         for draft in in_hand:
-            self._guarded(self._medications.read, chart, draft, _name(draft), index.resolver(draft), in_hand=True)
+            read = self._conditions.read_condition
+            if draft.resourceType in _MEDICATION:
+                read = partial(self._medications.read, in_hand=True)
+            self._guarded(read, chart, draft, _name(draft), index.resolver(draft))
         settle_fractures(chart)
         # Of two equal results of one day the same one counts, in whatever order they came.
         for results in chart.measurements.values():
@@ -162,9 +170,14 @@ class _Index:
     def resolver(self, owner: Resource) -> Callable[[str], Resource | None]:
         """Follow a reference from `owner`: contained, urn:uuid, relative or absolute, with or without version."""
 
+        contained: dict[str, Resource] = {}
+
         def resolve(reference: str) -> Resource | None:
             if reference.startswith("#"):
-                return next((part for part in owner.contained or () if part.id == reference[1:]), None)
+                if not contained:
+                    for part in owner.contained or ():
+                        contained.setdefault(part.id or "", part)
+                return contained.get(reference[1:])
             reference = reference.partition("/_history/")[0]
             found = self._by_address()
             return found.get(reference) or found.get("/".join(reference.rsplit("/", 2)[-2:]))
@@ -185,6 +198,23 @@ class _Index:
 
 def _name(resource: Resource) -> str | None:
     return f"{resource.resourceType}/{resource.id}" if resource.id else None
+
+
+def _again(resource: Resource, seen: dict[str, Resource | set[bytes]]) -> bool:
+    """Whether the same resource was there before; another one of its name is a resource of its own."""
+    name = _name(resource)
+    if name is None:
+        return False
+    first = seen.setdefault(name, resource)
+    if first is resource:
+        return False
+    # Compared as bytes in a set: ten thousand different resources of one name must not be compared each with each.
+    versions = seen[name] = first if isinstance(first, set) else {json.encode(first)}
+    form = json.encode(resource)
+    if form in versions:
+        return True
+    versions.add(form)
+    return False
 
 
 def _belongs(resource: Resource, addresses: set[str]) -> bool:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import cached_property, partial
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from werkzeug.exceptions import NotFound
 
 from cds_hooks import (
     HOOKS,
+    PROBLEM_LIST_ITEM_CREATE,
     FhirAccess,
     Guard,
     HookRequest,
@@ -50,6 +52,24 @@ _TITLES = {
         "Bone health, order signed",
         "Last check of an aromatase inhibitor or bone drug before it is signed",
     ),
+    "encounter-start": (
+        "Bone health, encounter started",
+        "Fracture risk tier, supplements, bone-modifying agents and monitoring",
+    ),
+    "medication-refill": (
+        "Bone health, medication renewed",
+        "Check of an aromatase inhibitor or bone drug that is about to be renewed",
+    ),
+    "problem-list-item-create": (
+        "Bone health, problem added",
+        "What a new fracture or diagnosis does to the fracture risk tier, and what to do then",
+    ),
+}
+# The occasions that a guideline's pages tell apart are three; the other hooks are like one of them.
+_LIKE = {
+    "encounter-start": "patient-view",
+    "medication-refill": "order-sign",
+    "problem-list-item-create": "patient-view",
 }
 _DESCRIPTION = "{what}, for women on an aromatase inhibitor or about to start one. Not reviewed by a clinician."
 
@@ -75,7 +95,7 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
             description=_DESCRIPTION.format(what=what),
             prefetch=prefetch,
             required=frozenset({_REQUIRED}),
-            lookups=lookups(HOOKS[hook].orders),
+            lookups=lookups(HOOKS[hook].drafts),
         )
         for hook, (title, what) in _TITLES.items()
     ]
@@ -89,6 +109,7 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
             answer,
             origins=settings.origins,
             max_body=settings.max_body_bytes,
+            time_limit=settings.time_limit_seconds,
             authenticate=None if trust is None else trust.authenticate,
             open_discovery=settings.open_discovery,
         )
@@ -120,10 +141,12 @@ def answerer(
         voice = Voice(
             language=language,
             patient_id=request.patient_id,
-            seed="|".join((service.id, request.hook_instance, language, digest)),
-            draft=lambda name: _draft(body, name),
+            seed="|".join(
+                (request.caller.iss if request.caller else "", service.id, request.hook_instance, language, digest)
+            ),
+            draft=_AsReceived(body, request.hook.drafts),
         )
-        if request.hook.orders is not None and not reader.drafts_known(considered, [*drafts, *entries]):
+        if request.hook.drafts is not None and not reader.drafts_known(considered, [*drafts, *entries]):
             if access is not None:  # a draft may refer to its medicine
                 request = access.complete(service, request, body, until, {DRAFT_MEDICATIONS})
                 entries = _entries(request)
@@ -134,17 +157,20 @@ def answerer(
         if access is not None:
             request = access.complete(service, request, body, until)
             entries = _entries(request)
-        chart = reader.read(
+        read = partial(
+            reader.read,
             request.patient_id,
             entries,
             [key for key, received in request.received.items() if received.state == "told"],
             _today(settings),
-            drafts=drafts,
             unreadable=len(request.unreadable),
         )
+        chart = read(drafts=drafts)
         if chart is None:
             raise PreconditionFailed(_REQUIRED, service.prefetch[_REQUIRED], request.not_had.get(_REQUIRED))
-        return speak(decide(rules, chart, request.hook.name, judged=judged), voice, build)
+        without = read() if request.hook is PROBLEM_LIST_ITEM_CREATE else None
+        occasion = _LIKE.get(request.hook.name, request.hook.name)
+        return speak(decide(rules, chart, occasion, judged=judged, without_problems=without), voice, build)
 
     return answer
 
@@ -155,7 +181,7 @@ def _unknown_order(request: HookRequest[Resource]) -> Refusal:
         Issue(
             code="required",
             text="The medicine of a draft order is needed. Send it as a concept, or contained in the order.",
-            expression=f"context.{request.hook.orders}",
+            expression=f"context.{request.hook.drafts}",
             diagnostics=f"From the FHIR server it was not had: {request.not_had[DRAFT_MEDICATIONS]}.",
         ),
         status=412,
@@ -199,39 +225,62 @@ def _judged(request: HookRequest[Resource], drafts: list[Entry]) -> frozenset[st
     return found or None
 
 
-class _Orders(Struct):
-    entry: list[Raw]
-
-
-class _Context(Struct):
-    draftOrders: _Orders
+class _Drafts(Struct):
+    entry: list[Raw] | None = None
 
 
 class _Body(Struct):
     """Where the drafts of a request lie, each as it was received."""
 
-    context: _Context
+    context: dict[str, Raw]
 
 
 class _Entry(Struct):
     resource: dict[str, Any]
 
 
+class _Named(Struct):
+    resourceType: Any = None
+    id: Any = None
+
+
+class _NamedEntry(Struct):
+    resource: _Named
+
+
 _FHIR_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 
 
-def _draft(body: bytes, name: str) -> dict[str, Any] | None:
-    """A draft order as it was received, every member of it that may be sent; None where nobody could refer to it."""
-    if _FHIR_ID.fullmatch(name.partition("/")[2]) is None:
-        return None
-    for entry in msgspec.json.decode(body, type=_Body).context.draftOrders.entry:
+class _AsReceived:
+    """The drafts of a request as they were received, every member of them that may be sent back."""
+
+    def __init__(self, body: bytes, member: str | None) -> None:
+        """`member` is the one of the context that holds the drafts."""
+        self._body, self._member = body, member
+
+    def __call__(self, name: str) -> dict[str, Any] | None:
+        """The draft of a name; None where nobody could refer to it, and where not all of it can be read."""
+        if _FHIR_ID.fullmatch(name.partition("/")[2]) is None or name not in self._entries:
+            return None
         try:
-            draft: dict[str, Any] = _sendable(msgspec.json.decode(entry, type=_Entry).resource)
-        except (msgspec.DecodeError, RecursionError):
-            continue  # a neighbour may be anything, and what cannot be read whole is not sent back in part
-        if f"{draft.get('resourceType')}/{draft.get('id')}" == name:
-            return draft
-    return None
+            draft: dict[str, Any] = _sendable(msgspec.json.decode(self._entries[name], type=_Entry).resource)
+        except msgspec.DecodeError:
+            return None  # what cannot be read whole is not sent back in part
+        return draft
+
+    @cached_property
+    def _entries(self) -> dict[str, Raw]:
+        if self._member is None:
+            return {}
+        drafts = msgspec.json.decode(msgspec.json.decode(self._body, type=_Body).context[self._member], type=_Drafts)
+        found: dict[str, Raw] = {}
+        for entry in drafts.entry or ():
+            try:
+                named = msgspec.json.decode(entry, type=_NamedEntry).resource
+            except msgspec.DecodeError:
+                continue  # a neighbour may be anything
+            found.setdefault(f"{named.resourceType}/{named.id}", entry)
+        return found
 
 
 def _sendable(node: Any) -> Any:

@@ -20,7 +20,9 @@ from service.config import Settings, SettingsError
 
 __all__ = ["main"]
 
-_HOOKS = ("patient-view", "order-select", "order-sign")
+# Of a Bundle nobody could say which problem in it is the new one: that hook has requests only.
+_BUNDLE_HOOKS = ("patient-view", "order-select", "order-sign", "encounter-start", "medication-refill")
+_HOOKS = (*_BUNDLE_HOOKS, "problem-list-item-create")
 _DEMO_HOOK = "order-sign"
 _START_WITHIN = 30.0  # seconds that a server may take until it answers
 
@@ -56,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=_serve)
     assess = commands.add_parser("assess", help="assess a FHIR Bundle or a hook request in a file, without a server")
     assess.add_argument("file", type=Path, metavar="FILE")
-    assess.add_argument("--hook", choices=_HOOKS, help="the hook for a Bundle (default patient-view)")
+    assess.add_argument("--hook", choices=_BUNDLE_HOOKS, help="the hook for a Bundle (default patient-view)")
     assess.add_argument("--lang", choices=("en", "zh"))
     assess.add_argument("--json", action="store_true", help="print the response as JSON")
     assess.set_defaults(run=_assess)
@@ -132,6 +134,8 @@ def _serve(options: argparse.Namespace) -> int:
             interface=Interfaces.WSGI,
             workers=settings.workers,
             blocking_threads=settings.blocking_threads,
+            # A stop lets every request end that is there; a client that never sends the rest of one must not keep us.
+            workers_kill_timeout=settings.drain_seconds,
             factory=True,
             websockets=False,
             log_access=False,
@@ -254,12 +258,16 @@ def _request_of(bundle: dict[str, Any], hook: str, path: Path) -> dict[str, Any]
     if len(patients) != 1 or not isinstance(patients[0].get("id"), str):
         named = ", ".join(str(patient.get("id", "one without an id")) for patient in patients) or "none"
         raise Unusable(f"{path}: expected one Patient with an id, found {named}")
+    from cds_hooks import HOOKS
     from fhir_profiles.asking import KEYS
 
+    member = HOOKS[hook].drafts
     context: dict[str, Any] = {"userId": "Practitioner/command-line", "patientId": patients[0]["id"]}
     drafts = [entry for entry in entries if _resource(entry).get("status") == "draft"]
-    if hook != "patient-view":
-        context["draftOrders"] = {"resourceType": "Bundle", "entry": drafts}
+    if hook == "encounter-start":
+        context["encounterId"] = "command-line"
+    if member is not None:
+        context[member] = {"resourceType": "Bundle", "entry": drafts}
         entries = [entry for entry in entries if entry not in drafts]
     if hook == "order-select":
         context["selections"] = []  # none stands for all of them

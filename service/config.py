@@ -83,6 +83,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     blocking_threads: Annotated[int, Meta(ge=1, description="a whole number, 1 or more")] = 4
     max_body_bytes: Annotated[int, Meta(ge=1, description="a whole number of bytes, 1 or more")] = 8 * 1024 * 1024
+    # House: ten times what CDS Hooks asks for; EHRs give up on a service after some seconds.
+    time_limit_seconds: Annotated[float, Meta(gt=0, description="a number above 0")] = 5.0
+    # A little less than the 30 s after which systemd and Kubernetes kill.
+    drain_seconds: Annotated[int, Meta(ge=1, description="a whole number of seconds, 1 or more")] = 20
     language: Annotated[Literal["en", "zh"], Meta(description="en or zh")] = "en"
     market: Annotated[Literal["cn", "us", "eu"], Meta(description="cn, us or eu")] = "cn"
     leading_guideline: Annotated[

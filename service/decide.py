@@ -91,6 +91,7 @@ class Decision:
     missing: list[str]
     silent: bool
     in_hand: tuple[Use, ...]
+    before_problems: Tier | None = None
 
     @property
     def outcomes(self) -> list[str]:
@@ -120,11 +121,19 @@ class Decision:
         )
 
 
-def decide(rules: Rules, chart: Chart, hook: str, *, judged: Collection[str] | None = None) -> Decision | None:
+def decide(
+    rules: Rules,
+    chart: Chart,
+    hook: str,
+    *,
+    judged: Collection[str] | None = None,
+    without_problems: Chart | None = None,
+) -> Decision | None:
     """Decide on a chart for a hook; None when the patient is out of scope.
 
     `judged` are the names of the orders in hand to be judged (order-select: the selections), None for all of
     them; on hooks without orders there are none, and the tier is not compared with the one before.
+    `without_problems` is the chart without the problems in hand, where the hook is about those.
     """
     if not _in_scope(rules, chart):
         return None
@@ -170,6 +179,9 @@ def decide(rules: Rules, chart: Chart, hook: str, *, judged: Collection[str] | N
         missing=list(dict.fromkeys(missing)),
         silent=chart.person.dead,
         in_hand=in_hand,
+        before_problems=(
+            None if without_problems is None else _tier(rules.assessment, Facts(without_problems, rules.terms, KINDS))
+        ),
     )
     if decision.unusable() or chart.unreadable:
         decision.findings.append(_named(rules, "data-quality"))

@@ -4,13 +4,14 @@ One card per topic, five at most by construction; critical first. Agents stand a
 (at most one is chosen); laboratory and imaging orders on the cards of their own topics (any of them).
 """
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.resources import files
 from typing import Any
 from uuid import UUID, uuid5
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cds_hooks import Action, Card, Coding, OverrideReason, Response, Source, Suggestion, encode
 from cds_hooks.card import LONGEST_SUMMARY, pruned, utf16_length
@@ -70,6 +71,7 @@ class Assessment(Struct, omit_defaults=True, rename="camel"):
     at_most: str | None = None
     tier_rule: str | None = None
     without_draft_orders: TierView | None = None
+    without_draft_conditions: TierView | None = None
     missing: list[str] = []
     facts: list[Evidence] = []
     outcomes: list[str] = []
@@ -88,7 +90,7 @@ def _assessment(decision: Decision) -> Assessment:
     found = Assessment(
         guideline=decision.rules.guideline.name,
         missing=decision.missing,
-        facts=decision.evidence(),
+        facts=[_referable(item) for item in decision.evidence()],
         outcomes=decision.outcomes,
     )
     if tier is not None:
@@ -96,7 +98,20 @@ def _assessment(decision: Decision) -> Assessment:
         found.at_least, found.at_most = tier.at_least, tier.at_most
     if before is not None:
         found.without_draft_orders = _view(before)
+    if decision.before_problems is not None:
+        found.without_draft_conditions = _view(decision.before_problems)
     return found
+
+
+# What FHIR has for ids, and what servers have in their place; anything else could be anything.
+_REFERENCE = re.compile(r"[A-Za-z]{1,64}/[A-Za-z0-9._~:-]{1,255}")
+
+
+def _referable(item: Evidence) -> Evidence:
+    """Evidence without a name that nobody could refer to."""
+    if item.resource is None or _REFERENCE.fullmatch(item.resource):
+        return item
+    return structs.replace(item, resource=None)
 
 
 def _view(tier: Tier) -> TierView:

@@ -25,6 +25,13 @@ from tests.suggested import drug_of, interval_days
 
 Market = Literal["cn", "us", "eu"]
 HOOK_INSTANCE: Final = "2f1a4b0e-5f0c-4d2b-9a3e-6d1c7b8e9f10"
+# Where the drafts lie in the context (CDS Hooks library).
+DRAFTS_IN: Final = {
+    "order-select": "draftOrders",
+    "order-sign": "draftOrders",
+    "medication-refill": "medications",
+    "problem-list-item-create": "conditions",
+}
 _ASSESSMENT: Final = "org.osteohooks.assessment"
 # The table of other guidelines, as its headings and words are printed; Chinese into English.
 _OTHERS: Final = ("others would", "其他指南")
@@ -174,11 +181,13 @@ def request_body(
     selections: Sequence[str] = (),
     hook_instance: str = HOOK_INSTANCE,
 ) -> Json:
-    """A CDS Hooks request; order hooks carry the draft orders, order-select the selections too."""
+    """A CDS Hooks request; hooks about drafts carry them, order-select the selections too."""
     context: Json = {"userId": "Practitioner/dr", "patientId": patient_id}
-    if hook != "patient-view":
+    if hook in DRAFTS_IN:
         entries = [{"resource": draft} for draft in drafts]
-        context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+        context[DRAFTS_IN[hook]] = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    if hook == "encounter-start":
+        context["encounterId"] = "visit"
     if hook == "order-select":
         context["selections"] = list(selections)
     return {"hook": hook, "hookInstance": hook_instance, "context": context, "prefetch": dict(prefetch)}
@@ -191,10 +200,10 @@ def post(
     lang: str = "en",
     today: date = TODAY,
     market: Market = "cn",
-    **headers: str,
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """Post a body, whatever it holds, to the service of that hook."""
-    sent = {"Content-Type": "application/json", "Accept-Language": lang, **headers}
+    sent = {"Content-Type": "application/json", "Accept-Language": lang, **(headers or {})}
     client = application(today, market).test_client()
     response = client.post(f"/cds-services/bone-health-{hook}", data=body, headers=sent)
     return Answer(response.status_code, dict(response.headers), response.get_data())

@@ -48,6 +48,7 @@ def test_nothing_given_is_demo_mode_on_loopback() -> None:
     assert (settings.mode, settings.host, settings.port) == ("demo", "127.0.0.1", 8080)
     assert (settings.language, settings.market, settings.today) == ("en", "cn", None)
     assert (settings.blocking_threads, settings.max_body_bytes) == (4, 8_388_608)
+    assert (settings.time_limit_seconds, settings.drain_seconds) == (5.0, 20)
     assert (settings.origins, settings.issuers, settings.public_base_url) == (("*",), (), None)
     assert settings.allow_non_loopback is False
     assert (settings.algorithms, settings.open_discovery, settings.replay) == (("ES384", "RS384"), False, "strict")
@@ -73,6 +74,8 @@ def test_every_setting_from_the_file(file: Path) -> None:
         workers = 3
         blocking_threads = 1
         max_body_bytes = 1000
+        time_limit_seconds = 2
+        drain_seconds = 3
         language = "zh"
         market = "us"
         leading_guideline = "hadji_2017_ai_bone_loss"
@@ -112,6 +115,8 @@ def test_every_setting_from_the_file(file: Path) -> None:
         workers=3,
         blocking_threads=1,
         max_body_bytes=1000,
+        time_limit_seconds=2.0,
+        drain_seconds=3,
         language="zh",
         market="us",
         leading_guideline="hadji_2017_ai_bone_loss",
@@ -150,6 +155,8 @@ def test_every_setting_from_the_environment() -> None:
             "OSTEOHOOKS_WORKERS": "3",
             "OSTEOHOOKS_BLOCKING_THREADS": "1",
             "OSTEOHOOKS_MAX_BODY_BYTES": "1000",
+            "OSTEOHOOKS_TIME_LIMIT_SECONDS": "2",
+            "OSTEOHOOKS_DRAIN_SECONDS": "3",
             "OSTEOHOOKS_LANGUAGE": "zh",
             "OSTEOHOOKS_MARKET": "eu",
             "OSTEOHOOKS_TODAY": "2026-10-01",
@@ -173,6 +180,8 @@ def test_every_setting_from_the_environment() -> None:
         workers=3,
         blocking_threads=1,
         max_body_bytes=1000,
+        time_limit_seconds=2.0,
+        drain_seconds=3,
         language="zh",
         market="eu",
         today=datetime.date(2026, 10, 1),
@@ -228,6 +237,8 @@ def test_the_variable_of_the_test_suite_is_no_setting() -> None:
         ("workers = 0", "expected a whole number, 1 or more, got 0"),
         ("blocking_threads = 0", "expected a whole number, 1 or more, got 0"),
         ("max_body_bytes = 0", "expected a whole number of bytes, 1 or more, got 0"),
+        ("time_limit_seconds = 0", "expected a number above 0, got 0"),
+        ("drain_seconds = 0.5", "expected a whole number of seconds, 1 or more, got 0.5"),
         ('mode = "test"', "expected demo or production, got text"),
         ('host = ""', "expected a host name or an address, got text"),
         ("allow_non_loopback = 1", "expected true or false, got 1"),

@@ -164,7 +164,14 @@ def test_a_report_that_cannot_be_written(
 def test_the_demo_under_each_hook() -> None:
     today = date(2026, 11, 20)
     requests_ = {request["hook"]: request for request in sample_requests(today)}
-    assert list(requests_) == ["order-sign", "order-select", "patient-view"]
+    assert list(requests_) == [
+        "order-sign",
+        "order-select",
+        "patient-view",
+        "encounter-start",
+        "medication-refill",
+        "problem-list-item-create",
+    ]
     assert requests_["order-sign"] == json.loads(demo_request("order-sign", today))
     (selection,) = requests_["order-select"]["context"]["selections"]
     assert sample_of(requests_["order-select"]).drafts == {selection}
