@@ -132,6 +132,8 @@ def _by_kidney(patient: Patient) -> Forbidden:
         out |= AGENTS
     if rate and min(rate) < 30:
         out.add("denosumab")
+    if any(lab.value > (200 if lab.unit == "umol/L" else 200 / 88.4) for lab in _newest(patient, "creatinine")):
+        out.add("ibandronate-iv")
     return Forbidden(frozenset(out), AGENTS if known is None else NONE)
 
 
