@@ -167,6 +167,8 @@ def _in_page(path: str, text: str) -> Iterator[Fault]:
     for place, _, value in _nodes(document):
         keys, row = _keys(value), _row(document, place)
         about = (*near, *_scalars(value)) if row is None else _scalars(row)
+        if row is not None and isinstance(name := _keys(row).get("id"), yaml.ScalarNode):
+            place = ("rows", name.value, *place[2:])
         limit = (place[0] == "numbers" and "of" in keys) or place[-1] in ("below", "above", "at_most")
         if limit and "value" in keys:
             found += _moved(path, place, keys["value"], about)
