@@ -155,6 +155,7 @@ CONDITION: Final[dict[str, dict[str, str]]] = {
     "chronic-hepatitis": {"icd": "B18.1"},
     "angina": {"icd": "I20.9"},
     "peripheral-arterial-disease": {"icd": "I73.9"},
+    "paget-disease": {"snomed": "2089002", "icd": "M88.9"},
 }
 PROCEDURE: Final = {
     "bone-density-scan": (SNOMED, "312681000"),
@@ -299,6 +300,7 @@ DRUG: Final[dict[str, dict[str, Coded]]] = {
     "leuprorelin": {"atc": (ATC, "L02AE02", "leuprorelin")},
     "triptorelin": {"atc": (ATC, "L02AE04", "triptorelin")},
     "docetaxel": {"atc": (ATC, "L01CD02", "docetaxel")},
+    "vaginal-estradiol": {"text-en": ("", "", "Vagifem")},
     # Told by their Chinese names only.
     "xianling-gubao": {"text-zh": ("", "", "仙灵骨葆胶囊")},
     "epimedium": {"text-zh": ("", "", "淫羊藿颗粒")},
@@ -308,6 +310,7 @@ DRUG: Final[dict[str, dict[str, Coded]]] = {
 }
 INHIBITORS: Final = ("letrozole", "anastrozole", "exemestane")
 NAME_EN: Final = {
+    "vaginal-estradiol": "Vagifem 10 micrograms",
     "letrozole": "Letrozole 2.5 mg tablets",
     "anastrozole": "Anastrozole 1 mg tablets",
     "exemestane": "Exemestane 25 mg tablets",

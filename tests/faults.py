@@ -167,14 +167,15 @@ def _in_page(path: str, text: str) -> Iterator[Fault]:
     for place, _, value in _nodes(document):
         keys, row = _keys(value), _row(document, place)
         about = (*near, *_scalars(value)) if row is None else _scalars(row)
+        where = place if row is None else ("rows", _named(row, place[1]), *place[2:])
         limit = (place[0] == "numbers" and "of" in keys) or place[-1] in ("below", "above", "at_most")
         if limit and "value" in keys:
-            found += _moved(path, place, keys["value"], about)
+            found += _moved(path, where, keys["value"], about)
         # Only who would be offered a drug is stopped by a row: on the list it is the row's loudness that counts.
         decides = row is None or "candidates" in _keys(row)
         if isinstance(value, yaml.ScalarNode) and value.value in TURNED_WORDS.get(place[-1], {}) and decides:
             kind = "turned" if place[-1] != "indicator" else "louder" if value.value == "info" else "quieter"
-            turned = _fault(path, place, kind, value, TURNED_WORDS[place[-1]][value.value], (*about, *place))
+            turned = _fault(path, where, kind, value, TURNED_WORDS[place[-1]][value.value], (*about, *place))
             (louder if kind == "louder" else found).append(turned)
         if place == ("advice",):
             for name, word in keys.items():
@@ -203,6 +204,12 @@ def _blank(sentence: yaml.Node, text: str) -> tuple[int, int] | None:
             start = text.index(blank, sentence.start_mark.index)
             return start, start + len(blank)
     return None
+
+
+def _named(row: yaml.Node, otherwise: str) -> str:
+    """A row by its id, which stays when rows move."""
+    name = _keys(row).get("id")
+    return str(name.value) if isinstance(name, yaml.ScalarNode) else otherwise
 
 
 def _row(document: yaml.Node, place: Place) -> yaml.Node | None:

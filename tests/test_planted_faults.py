@@ -83,13 +83,13 @@ def test_a_file_gives_its_faults(tmp_path: Path) -> None:
         "numbers.limit_below raised": ["  limit_below: {value: -2.4, unit: '1', of: t_score}"],
         "rows.a gone": [],
         "rows.b gone": [],
-        "rows.0.below lowered": [
+        "rows.a.below lowered": [
             "- {id: a, when: creatinine, candidates: true, below: {value: 34, unit: mL/min}, then: block}"
         ],
-        "rows.0.below raised": [
+        "rows.a.below raised": [
             "- {id: a, when: creatinine, candidates: true, below: {value: 36, unit: mL/min}, then: block}"
         ],
-        "rows.0.then turned": [
+        "rows.a.then turned": [
             "- {id: a, when: creatinine, candidates: true, below: {value: 35, unit: mL/min}, then: caution}"
         ],
         "outcomes.one.indicator quieter": ["  one: {indicator: info, en: 'T {t}', zh: 'T值 {t}'}"],
