@@ -79,9 +79,18 @@ class Fetching:
         for future, query in under_way.items():
             future.cancel()
             self._take(query)
-        for key in waiting:
-            self._had[key] = Had(None, "given-up")
+        for query in waiting.values():
+            self._had[query.key] = self._left(query, deadline)
         return self._had
+
+    def _left(self, query: Query, deadline: Deadline) -> Had:
+        """A query that was not begun; of what is there, a lookup may have had nothing to ask for."""
+        if query.lookup:
+            try:
+                query.url(self._scope)
+            except Unresolved:
+                return Had(_NOTHING)
+        return Had(None, "given-up" if deadline.left else "deadline")
 
     @staticmethod
     def _ready(waiting: Mapping[str, Query], under_way: Collection[Query]) -> list[Query]:

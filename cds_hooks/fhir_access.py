@@ -120,7 +120,7 @@ class FhirAccess(Generic[R]):
             seconds = min(until - time.monotonic(), request.authorization.expires_in)
             with Deadline(seconds) as deadline:
                 had = fetching.run(missing, service.required, self._threads, deadline)
-        return self._completed(request, missing, had)
+        return self._completed(request, self._queries_of(service), had)
 
     def _queries_of(self, service: Service) -> Mapping[str, Query]:
         if service.id not in self._queries:
@@ -161,19 +161,24 @@ class FhirAccess(Generic[R]):
         )
 
     def _completed(
-        self, request: HookRequest[R], missing: Mapping[str, Query], had: Mapping[str, Had]
+        self, request: HookRequest[R], queries: Mapping[str, Query], had: Mapping[str, Had]
     ) -> HookRequest[R]:
         received = dict(request.received)
         unreadable = [one for one in request.unreadable if one.key not in had or had[one.key].value is None]
-        for key, one in had.items():
+        causes: dict[str, str] = {}
+        for key in (key for key in queries if key in had):
+            one = had[key]
             if one.value is not None:
                 found = self._parser.read(key, one.value, unreadable)
                 received[key] = found if one.cause is None else Received("partial", found.entries)
-            if one.cause is not None and missing[key].lookup:  # what refers to it is not known without it
-                for name in missing[key].needs & received.keys():
-                    if received[name].state == "told":
-                        received[name] = Received("partial", received[name].entries)
-        causes = {key: one.cause for key, one in had.items() if one.cause is not None}
+            if one.cause is not None:
+                causes[key] = one.cause
+        for key in [key for key in causes if queries[key].lookup]:
+            for name in queries[key].needs & received.keys():  # what refers to it is not all known without it
+                if received[name].state == "told":
+                    received[name] = Received("partial", received[name].entries)
+        # In the order of the templates, not in that in which servers answer: the same data give the same answer.
+        received = {key: received[key] for key in queries if key in received}
         if causes:
             with self._lock:
                 self._counts.update(causes.values())
