@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from cds_hooks.addresses import NotPublic, PinningAdapter, private_addresses, public_addresses
 from cds_hooks.deadline import Deadline
@@ -150,8 +150,14 @@ class Servers:
                     document += piece
         except NotPublic:
             raise Unanswered("address-not-public") from None
-        except (OSError, HTTPError):
-            raise Unanswered("deadline" if deadline.over else "connection") from None
+        except (requests.Timeout, ReadTimeoutError):  # which is no other time than what was left
+            raise Unanswered("deadline") from None
+        except (OSError, HTTPError, Unanswered) as error:
+            # A connection that the deadline has ended looks like an answer that ends there.
+            cause = str(error) if isinstance(error, Unanswered) else "connection"
+            raise Unanswered("deadline" if deadline.over else cause) from None
+        if deadline.over:
+            raise Unanswered("deadline")
         if len(document) > most:
             raise Unanswered("too-large")
         return bytes(document)

@@ -413,6 +413,31 @@ def test_what_has_come_by_the_deadline_counts(monkeypatch: pytest.MonkeyPatch) -
     assert request.not_had == {"conditions": "deadline"}
 
 
+@pytest.mark.parametrize("patient", [None, 404], ids=["the deadline", "a required key that failed"])
+def test_nothing_goes_on_when_nobody_waits(patient: int | None) -> None:
+    """A server that drips for ever would keep its thread for ever."""
+    ended = threading.Event()
+
+    def respond(asked: Asked, handler: Handler) -> None:
+        if asked.path == "Patient/p1":
+            handler.send(PATIENT, patient or 200)
+            return
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        try:
+            while not handler.server.closing.wait(0.02):
+                handler.wfile.write(b"X")
+        except OSError:
+            ended.set()
+            raise
+
+    prefetch = {"dxa": DXA.prefetch["dxa"], "patient": "Patient/{{context.patientId}}"}
+    with hosting(respond) as host:
+        through = access(host.url, seconds=30 if patient else 0.3)
+        request = completed(service(prefetch, required=frozenset({"patient"})), view(), through, server=host.url)
+        assert ended.wait(20)
+    assert request.not_had["dxa"] == ("given-up" if patient else "deadline")
+
+
 def test_time_that_has_passed_already_counts() -> None:
     with hosting(keeping([PATIENT])) as host:
         through = access(host.url)
