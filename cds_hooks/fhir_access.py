@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Final, Generic
 
 import msgspec
@@ -103,10 +104,11 @@ class FhirAccess(Generic[R]):
         """
         if request.fhir_server is None or request.authorization is None:
             return request
+        has = cache(lambda text: text in body)
         missing = {
             key: query
             for key, query in self._queries_of(service).items()
-            if (only is None or key in only) and _is_missing(query, request, body)
+            if (only is None or key in only) and _is_missing(query, request, has)
         }
         if not missing:
             return request
@@ -186,12 +188,12 @@ class FhirAccess(Generic[R]):
         return replace(request, received=received, unreadable=tuple(unreadable), not_had={**request.not_had, **causes})
 
 
-def _is_missing(query: Query, request: HookRequest[R], body: bytes) -> bool:
+def _is_missing(query: Query, request: HookRequest[R], has: Callable[[bytes], bool]) -> bool:
     """Whether there is something to ask for: an absent key, a page of several, what others may refer to."""
     received = request.received.get(query.key)
     if query.lookup:
         absent = query.needs - request.received.keys()
-        return received is None and (bool(absent) or query.may_ask(body))
+        return received is None and (bool(absent) or query.may_ask(has))
     return received is None or received.state == "partial"
 
 

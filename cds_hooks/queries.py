@@ -1,6 +1,6 @@
 """A prefetch template as a query of our own: what it asks for, and what of it a resource must be."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -47,11 +47,12 @@ class Query:
         """The relative URL of a request. Raises Unresolved."""
         return "".join(part if isinstance(part, str) else self._value(part, scope) for part in self.parts)
 
-    def may_ask(self, body: bytes) -> bool:
-        """Whether a lookup may have something to ask for, as far as a glance can tell."""
+    def may_ask(self, has: Callable[[bytes], bool]) -> bool:
+        """Whether a lookup may have something to ask for, as far as a glance can tell; `has` looks for bytes in the
+        body."""
         if self.hints is None:
             return True
-        return any(all(name in body or choice in body for name, choice in path) for path in self.hints)
+        return any(all(has(name) or has(choice) for name, choice in path) for path in self.hints)
 
     def _value(self, expression: Expression, scope: Scope) -> str:
         values = evaluate(expression, scope)
