@@ -37,6 +37,8 @@ class _TimeUp(BaseException):
 
 _set_exception: Final = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
+_JUMPS: Final = 10  # one would do
+
 _running: Final[dict[object, tuple[int, float]]] = {}  # the thread and the deadline of each piece of work
 _raising: Final = threading.Lock()  # held while a late thread is taken from the table and the exception set
 _watchers: Final[list[threading.Thread]] = []
@@ -52,9 +54,12 @@ def within(seconds: float, work: Callable[[], T]) -> T:
             return work()
         finally:
             if _running.pop(this, None) is None:
-                # The watcher was first. What it has set and has not arrived must not arrive in other work.
+                # The watcher was first, and what it has set must not arrive in other work. Once it is set it arrives
+                # with the next jump back. (To take it back, with None, leaves the interpreter looking for it for ever.)
                 with _raising:
-                    _set_exception(ctypes.c_ulong(thread), None)
+                    pass
+                for _ in range(_JUMPS):
+                    pass
     except _TimeUp:
         raise TimedOut from None
 
