@@ -9,7 +9,7 @@ HASHED := install --require-hashes --only-binary :all:
 LOCK := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-find-links pyproject.toml
 
-.PHONY: help setup run test check lock clean
+.PHONY: help setup run test faults check lock clean
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -25,6 +25,9 @@ test: $(VENV)/ready-to-test  ## run the tests and hold the coverage against its 
 	$(BIN)/coverage run -m pytest $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/python tests/coverage_gates.py
+
+faults: $(VENV)/ready-to-test  ## plant every fault in copies and see the vignettes catch each (ARGS="--only gates")
+	@$(BIN)/python -m tests.planted_faults $(ARGS)
 
 check: $(VENV)/ready-to-test  ## lint, format, types and import arrows
 	$(BIN)/ruff check

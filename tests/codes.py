@@ -58,7 +58,7 @@ BODY_SITE: Final[dict[str, tuple[str | None, str, str]]] = {
 # name -> {unit: LOINC code}; a laboratory reports a substance under a code of its unit's kind.
 MEASUREMENT: Final[dict[str, dict[str, str]]] = {
     "creatinine": {"mg/dL": "2160-0", "umol/L": "14682-9"},
-    "creatinine_clearance": {"mL/min": "35591-7"},
+    "creatinine_clearance": {"mL/min": "35591-7", "mL/s": "2164-2"},
     "egfr": {"mL/min/{1.73_m2}": "98979-8"},
     "serum_calcium": {"mmol/L": "2000-8", "mg/dL": "17861-6"},
     "ionised_calcium": {"mmol/L": "1995-0"},
@@ -133,6 +133,7 @@ CONDITION: Final[dict[str, dict[str, str]]] = {
     "hyperparathyroidism": {"snomed": "66999008", "icd": "E21.3"},
     "hypercalciuria": {"snomed": "71938000", "icd": "R82.994"},
     "kidney-stone": {"snomed": "95570007", "icd": "N20.0"},
+    "hepatic-failure": {"snomed": "59927004", "icd": "K72.90"},
     "cirrhosis": {"snomed": "19943007", "icd": "K74.60"},
     "malabsorption": {"snomed": "32230006", "icd": "K90.0"},
     "after-menopause": {"snomed": "76498008", "icd": "Z78.0"},
@@ -237,6 +238,7 @@ DRUG: Final[dict[str, dict[str, Coded]]] = {
         "scd": (RXNORM, "904932", "ibandronic acid 150 MG Oral Tablet"),
         "atc": (ATC, "M05BA06", "ibandronic acid"),
     },
+    "ibandronate-iv": {"atc": (ATC, "M05BA06", "ibandronic acid")},
     "ibandronate-50": {"scd": (RXNORM, "904946", "ibandronic acid 50 MG Oral Tablet")},
     "zoledronic-acid": {
         "scd": (RXNORM, "1114085", "zoledronic acid 4 MG per 100 ML Injection"),
@@ -294,6 +296,8 @@ DRUG: Final[dict[str, dict[str, Coded]]] = {
     "ribociclib": {"atc": (ATC, "L01EF02", "ribociclib")},
     "abemaciclib": {"atc": (ATC, "L01EF03", "abemaciclib")},
     "goserelin": {"atc": (ATC, "L02AE03", "goserelin")},
+    "leuprorelin": {"atc": (ATC, "L02AE02", "leuprorelin")},
+    "triptorelin": {"atc": (ATC, "L02AE04", "triptorelin")},
     "docetaxel": {"atc": (ATC, "L01CD02", "docetaxel")},
     # Told by their Chinese names only.
     "xianling-gubao": {"text-zh": ("", "", "仙灵骨葆胶囊")},

@@ -35,19 +35,21 @@ _INJECTED: Final = {
     "denosumab": "sc",
     "teriparatide": "sc",
     "pamidronate": "iv",
+    "ibandronate-iv": "iv",
 }
 
 
 @dataclass(frozen=True, eq=False)
 class Vignette:
-    """One row: where it stands, its cells by column, and what its table speaks of: outcomes (in the column `outcome`)
-    and guidelines (in the column `others would`)."""
+    """One row: where it stands, its cells by column, and what its table speaks of: outcomes (in the column `outcome`),
+    guidelines (in the column `others would`) and facts (in the column `used`)."""
 
     page: str
     line: int
     cells: Cells
     spoken_of: frozenset[str]
     guidelines: frozenset[str] = frozenset()
+    facts: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -108,7 +110,8 @@ def _table(page: str, table: list[tuple[int, Cells]]) -> list[Vignette]:
     spoken_of = {item.strip() for _, cells in table for item in cells.get("outcome", "").split(";")}
     others = {item.strip() for _, cells in table for item in cells.get("others would", "").split(";")}
     guidelines = frozenset(item.partition(":")[0] for item in others - set(EMPTY))
-    return [Vignette(page, line, cells, frozenset(spoken_of - set(EMPTY)), guidelines) for line, cells in table]
+    facts = frozenset(item.strip() for _, cells in table for item in cells.get("used", "").split(";")) - set(EMPTY)
+    return [Vignette(page, line, cells, frozenset(spoken_of - set(EMPTY)), guidelines, facts) for line, cells in table]
 
 
 def _split(item: str) -> tuple[str, str | None, bool]:
@@ -190,7 +193,7 @@ def _draft(record: Record, item: str) -> None:
     match = _DRUG.fullmatch(item)
     if match is None:
         raise ValueError(f"not a drug: {item!r}")
-    record.draft(match["name"], dose=match["dose"] and match["dose"].strip())
+    record.draft(match["name"], dose=match["dose"] and match["dose"].strip(), route=_INJECTED.get(match["name"]))
 
 
 def _condition(record: Record, item: str) -> None:
@@ -237,6 +240,8 @@ EXPECTED: Final = {
     "not suggested",
     "indicator",
     "others would",
+    "used",
+    "unused",
     "prints",
     "does not print",
 }
