@@ -85,11 +85,12 @@ class Drug:
         return {**{name: told for name, told in given.items() if told}, **USES[self.use]}
 
 
-# What says something only together: markers before and on a drug, one drug in both its strengths.
+# What says something only together: markers before and on a drug, one drug in both its strengths, a drug after surgery.
 COURSES: Final = (
     (Drug("alendronate"), (Lab("p1np", 80, "ug/L", OLD), Lab("p1np", 20, "ug/L"), Lab("ctx", 600, "pg/mL", OLD))),
     (Drug("risedronate"), (Lab("ctx", 600, "pg/mL", OLD), Lab("ctx", 550, "pg/mL"))),
     (Drug("denosumab-120"), (Lab("serum_calcium", 2.35, "mmol/L"),)),
+    (Drug("zoledronic-acid"), (Lab("vitamin_d_25oh", 80, "nmol/L"),)),
 )
 
 
@@ -207,6 +208,7 @@ class _Maker:
         dice, hook = self.dice, self.dice.choice(HOOKS)
         age = dice.choice((39, 40, 44, 49, 50, 54, 59, 60, 62, 65, 66, 68, 68, 72, 75, 80, 86, 90, 91))
         course = dice.choice(COURSES) if dice.random() < COURSE else None
+        surgery = (Stated("hip-fracture-surgery", "2026-11-07", "completed"),)
         denosumab = (Drug("denosumab"),) if course and course[0].name == "denosumab-120" else ()
         return Patient(
             number=self.number,
@@ -221,7 +223,7 @@ class _Maker:
             fractures=self._fractures(birth_of(age)),
             labs=(*self._labs(), *(course[1] if course else ())),
             conditions=tuple(self._conditions()),
-            procedures=tuple(self._procedures()),
+            procedures=(*self._procedures(), *(surgery if course and course[0].name == "zoledronic-acid" else ())),
             drugs=(*self._drugs(), *denosumab, *((course[0],) if course else ())),
             drafts=tuple(self._drafts()) if hook != "patient-view" else (),
             smoking=dice.choice((None, *codes.SMOKING)),
@@ -250,8 +252,9 @@ class _Maker:
     def _labs(self) -> Iterator[Lab]:
         fit = self.kind == "treatable"
         for name, values in VALUES.items():
-            if fit and name in FIT and self.dice.random() < 0.9:
-                yield Lab(name, *FIT[name])
+            if fit and name in FIT:
+                # A quarter lie on, or just beside, the limits of some drug.
+                yield Lab(name, *(FIT[name] if self.dice.random() < 0.75 else self.dice.choice(values)))
             elif self._falls("lab"):
                 value, unit = self.dice.choice(values)
                 yield Lab(name, value, unit, self._day(), *self._range(name, unit))

@@ -29,7 +29,7 @@ AGENTS: Final = TABLETS | INJECTED
 tier_states = st.tuples(
     st.sampled_from(T_SCORES), st.sampled_from(INHIBITORS), st.sampled_from(FRACTURES), st.sampled_from(PROBABILITIES)
 )
-many = settings(max_examples=100)
+many = settings(max_examples=80)
 
 
 def _height(answer: Answer, member: str) -> int:
