@@ -10,7 +10,7 @@ from typing import Any
 
 from fhir_profiles.chart import Answer, AsRecorded, Chart, Evidence, Measurement, Score
 from fhir_profiles.dates import When, when
-from fhir_profiles.quantity import Conversion, printable_unit, unit_of
+from fhir_profiles.quantity import Conversion, unit_of
 from fhir_profiles.resources import CodeableConcept, Component, Quantity, Resource
 from fhir_profiles.terminology import Terminology, name_pattern
 
@@ -263,7 +263,7 @@ class ObservationReader:
         quantity: Quantity | None = None,
         site: str | None = None,
     ) -> None:
-        recorded = AsRecorded(quantity.value, printable_unit(quantity)) if quantity else None
+        recorded = AsRecorded(quantity.value, unit_of(quantity)) if quantity else None
         chart.refused.append(
             Evidence(
                 fact=fact,

@@ -11,21 +11,12 @@ from math import isfinite
 
 from fhir_profiles.resources import Quantity
 
-__all__ = ["Conversion", "printable_unit", "unit_of"]
-
-_LONGEST_UNIT = 64  # what is longer is a text in the wrong place
+__all__ = ["Conversion", "unit_of"]
 
 
 def unit_of(quantity: Quantity) -> str | None:
     """The unit as coded, else as printed; None when the quantity has neither."""
     return quantity.code or quantity.unit or None
-
-
-def printable_unit(quantity: Quantity) -> str | None:
-    """The unit as it may be shown to others; None where it holds markup or control characters, or is a text."""
-    unit = unit_of(quantity)
-    usable = unit is not None and len(unit) <= _LONGEST_UNIT and unit.isprintable() and not set(unit) & set("<>&")
-    return unit if usable else None
 
 
 class Conversion:

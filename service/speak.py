@@ -4,20 +4,20 @@ One card per topic, five at most by construction; critical first. Agents stand a
 (at most one is chosen); laboratory and imaging orders on the cards of their own topics (any of them).
 """
 
-import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.resources import files
 from typing import Any
 from uuid import UUID, uuid5
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from cds_hooks import Action, Card, Coding, OverrideReason, Response, Source, Suggestion, encode
 from cds_hooks.card import LONGEST_SUMMARY, pruned, utf16_length
 from cds_hooks.guard import Build, Plan, build_all
 from fhir_profiles import Evidence, load_yaml
 from service.decide import SEVERITY, Decision, Finding, Tier, Verdict
+from service.evidence import shown
 from service.fill import Filler
 from service.gates import Ruling
 from service.orders import Order
@@ -90,7 +90,7 @@ def _assessment(decision: Decision) -> Assessment:
     found = Assessment(
         guideline=decision.rules.guideline.name,
         missing=decision.missing,
-        facts=[_referable(item) for item in decision.evidence()],
+        facts=[shown(item) for item in decision.evidence()],
         outcomes=decision.outcomes,
     )
     if tier is not None:
@@ -101,17 +101,6 @@ def _assessment(decision: Decision) -> Assessment:
     if decision.before_problems is not None:
         found.without_draft_conditions = _view(decision.before_problems)
     return found
-
-
-# What FHIR has for ids, and what servers have in their place; anything else could be anything.
-_REFERENCE = re.compile(r"[A-Za-z]{1,64}/[A-Za-z0-9._~:-]{1,255}")
-
-
-def _referable(item: Evidence) -> Evidence:
-    """Evidence without a name that nobody could refer to."""
-    if item.resource is None or _REFERENCE.fullmatch(item.resource):
-        return item
-    return structs.replace(item, resource=None)
 
 
 def _view(tier: Tier) -> TierView:
