@@ -1,7 +1,8 @@
 """CDS Hooks 2.0.1 for any service: the wire, and no medicine.
 
 A service says what it offers (`Service`), how its FHIR resources are structured (`Parser`), and gives a function from
-a `HookRequest` to the JSON of a `Response`; `blueprint` makes Flask routes of the three. `Trust` tells who calls.
+a `HookRequest` to the JSON of a `Response`; `blueprint` makes Flask routes of the three. `Trust` tells who calls,
+`FhirAccess` fetches what a client left out.
 """
 
 from cds_hooks.addresses import addresses, private_addresses, public_addresses

@@ -113,6 +113,15 @@ def test_the_patient_s_id(sent: str, asked: str, fhir: responses.RequestsMock) -
     assert completed(service({"patient": "Patient/{{context.patientId}}"}), request).not_had == {}
 
 
+@pytest.mark.parametrize(
+    "other", [{**PATIENT, "id": "p2"}, {"resourceType": "Patient"}, {"resourceType": "Basic", "id": "p1"}]
+)
+def test_another_resource_than_the_one_asked_for(other: Json, fhir: responses.RequestsMock) -> None:
+    put(fhir, "Patient/p1", other)
+    found = completed(ONE, view())
+    assert (found.received, found.not_had) == ({}, {"patient": "another-resource"})
+
+
 @pytest.mark.parametrize("id", [".", ".."])
 def test_an_id_that_leads_upwards(id: str, fhir: responses.RequestsMock) -> None:
     request = view(context={"userId": "Practitioner/dr", "patientId": id})
@@ -371,6 +380,23 @@ def test_queries_are_under_way_together() -> None:
         asked = service({kind.lower(): f"{kind}?patient={{{{context.patientId}}}}" for kind in kinds})
         request = completed(asked, view(), access(host.url), server=host.url)
     assert [received.state for received in request.received.values()] == ["told"] * 4
+
+
+def test_keys_are_in_the_order_of_the_templates_whoever_answers_first() -> None:
+    """The same data give the same answer, word for word."""
+    answered = threading.Event()
+
+    def respond(asked: Asked, handler: Handler) -> None:
+        if asked.path == "Condition":
+            assert answered.wait(20)
+        handler.send(searchset())
+        answered.set()
+
+    kinds = ("Condition", "Procedure", "Observation")
+    asked = service({kind.lower(): f"{kind}?patient={{{{context.patientId}}}}" for kind in kinds})
+    with hosting(respond) as host:
+        request = completed(asked, view(prefetch={"observation": None}), access(host.url), server=host.url)
+    assert list(request.received) == ["condition", "procedure", "observation"]
 
 
 def test_more_queries_than_threads() -> None:

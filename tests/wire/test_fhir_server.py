@@ -1,6 +1,7 @@
 """Which FHIR servers may be asked: registered ones, at addresses they may have, whatever a client or a name says."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -335,6 +336,30 @@ def test_a_deadline_ends_no_connection_that_was_given_back() -> None:
             deadline.end()
         assert fetched(servers, f"{host.url}/2") == b"{}"
         assert host.connections == 1
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_an_answer_that_the_deadline_cuts_is_none(kept: bool) -> None:
+    """Without a length its end looks like any other, on a new connection and on one that was kept."""
+
+    with Deadline(60) as deadline:
+
+        def respond(asked: Asked, handler: Handler) -> None:
+            if asked.path == "whole":
+                handler.send(b"{}")
+                return
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{}")
+            deadline.end()
+            handler.server.closing.wait()
+
+        with registered(respond) as (host, servers):
+            if kept:
+                assert fetched(servers, f"{host.url}/whole") == b"{}"
+            started = time.monotonic()
+            with pytest.raises(Unanswered, match=r"^deadline$"):
+                servers.get(f"{host.url}/cut", "token", deadline, 100)
+            assert time.monotonic() - started < 20
+            assert host.connections == 1
 
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"])
