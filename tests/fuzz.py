@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -30,8 +31,11 @@ MIB: Final = 2**20
 
 
 @contextmanager
-def server(port: int) -> Iterator[tuple[str, psutil.Process]]:
+def server() -> Iterator[tuple[str, psutil.Process]]:
     """A server of one worker, in demo mode: its address and its process."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     command = [*OSTEOHOOKS, "serve", "--port", str(port), "--workers", "1"]
     with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL) as process:
         try:
@@ -74,7 +78,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--port", type=int, default=8099)
     parser.add_argument(
         "--growth", type=float, default=16.0, help="MiB that the server may grow by after a tenth of it"
     )
@@ -82,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     of_schemas = options.requests // 4
     per_round = (options.requests - of_schemas) // 10
     start = time.monotonic()
-    with server(options.port) as (url, process):
+    with server() as (url, process):
         held = []
         statuses: Counter[int] = Counter()
         slowest = 0.0

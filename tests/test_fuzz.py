@@ -9,11 +9,10 @@ import pytest
 
 from tests import fuzz
 from tests.generated_requests import Sent, check_answer
-from tests.service.test_serve import free_port
 
 
 def test_a_short_run(capsys: pytest.CaptureFixture[str]) -> None:
-    assert fuzz.main(["--requests", "60", "--port", str(free_port()), "--growth", "1000"]) == 0
+    assert fuzz.main(["--requests", "60", "--growth", "1000"]) == 0
     mutated, made, memory, total = capsys.readouterr().out.splitlines()
     assert mutated.startswith("mutated requests: 40 (")
     assert made.startswith("made of the schemas: ")
@@ -23,7 +22,7 @@ def test_a_short_run(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_growth_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     held = iter([100.0] * 10 + [200.0])
-    monkeypatch.setattr(fuzz, "server", lambda port: nullcontext(("http://127.0.0.1", None)))
+    monkeypatch.setattr(fuzz, "server", lambda: nullcontext(("http://127.0.0.1", None)))
     monkeypatch.setattr(fuzz, "described", lambda url: None)
     monkeypatch.setattr(fuzz, "memory", lambda process: next(held))
     monkeypatch.setattr(fuzz, "send_mutated", lambda *_: (Counter({200: 1}), 0.1))
