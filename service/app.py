@@ -48,8 +48,8 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
     Raises `service.rules.Flawed` when the rules cannot be run, SettingsError when the settings are refused.
     """
     settings = settings or Settings.load(os.environ)
-    trust = None if in_process else trust_of(settings)
     store = None if in_process else Store(settings)
+    trust = None if store is None else trust_of(settings, store.replay)
     rules = load_rules(settings.market)
     reader = RecordReader(rules.terms)
     parser = Parser(Resource)
