@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import pytest
 
+import service.store as store_module
+import service.store.feedback as feedback_module
 from service.config import Settings
 from service.store import database_of
 from tests.announcements import announce
@@ -43,6 +45,16 @@ def postgresql(request: pytest.FixtureRequest) -> Iterator[Server]:
     server = Server()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _unhurried() -> Iterator[None]:
+    """Whoever waits for the store waits for as long as it takes: a machine that is busy must fail no test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_module, "_PATIENCE", dict.fromkeys(("strict", "log", "off"), 60.0))
+        patch.setattr(store_module, "_LOOK", 60.0)
+        patch.setattr(feedback_module, "_WITHIN", 60.0)
+        yield
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

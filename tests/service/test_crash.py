@@ -1,4 +1,4 @@
-"""kill -9 in the midst of feedback: what was acknowledged is there once, and of no batch a part (`make crash`: more)."""
+"""kill -9 in the midst of feedback: what was acknowledged is there once, of no batch a part (`make crash`: more)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ def test_no_acknowledged_feedback_is_lost(new_settings: Make, request: pytest.Fi
     finally:
         servers.close()
     assert outcome.faults == []
-    assert outcome.refused == 0
     assert outcome.unheard >= ROUNDS, "the server was not killed in the midst of anything"
     assert len(outcome.acknowledged) >= ROUNDS
     kind = "PostgreSQL" if settings.database else "SQLite"
