@@ -17,10 +17,13 @@ from werkzeug.exceptions import NotFound
 
 from cds_hooks import HOOKS, Guard, HookRequest, Parser, PreconditionFailed, Service, blueprint, build_all
 from fhir_profiles import Entry, RecordReader, Resource, templates
+from service import metrics
 from service.callers import trust_of
 from service.config import Settings
 from service.decide import decide
 from service.demo import demo_request
+from service.logs import watch_threads
+from service.operations import operate
 from service.rules import Rules, load_rules
 from service.speak import Voice, speak
 from service.words import LANGUAGES
@@ -75,6 +78,8 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
             open_discovery=settings.open_discovery,
         )
     )
+    calls = {f"/cds-services/{service.id}": service.hook.name for service in services}
+    operate(app, calls, {})
     if settings.mode == "demo":
         app.add_url_rule("/demo/<hook>.json", "demo", lambda hook: _demo(hook, settings))
     # The rules live as long as the process: the collector need not walk them on every sweep.
@@ -88,9 +93,10 @@ def answerer(
 ) -> Callable[[Service, HookRequest[Resource], LanguageAccept, bytes], bytes]:
     """The function from a request to the JSON of its answer: read, decide, speak."""
     # In production a card that cannot be built costs no other card; elsewhere it costs the answer, and is seen.
-    build = Guard().cards if settings.mode == "production" else build_all
+    build = Guard(metrics.card_dropped).cards if settings.mode == "production" else build_all
 
     def answer(service: Service, request: HookRequest[Resource], languages: LanguageAccept, body: bytes) -> bytes:
+        metrics.prefetched(service.prefetch, request.received)
         language = _language(languages, settings.language)
         drafts = [Entry(entry.fullUrl, entry.resource) for entry in request.drafts]
         entries = [Entry(e.fullUrl, e.resource) for received in request.received.values() for e in received.entries]
@@ -202,4 +208,5 @@ _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 def wsgi(*_: Any) -> Flask:
     """What the production server asks a worker for."""
+    watch_threads()
     return create_app()

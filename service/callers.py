@@ -8,6 +8,7 @@ import msgspec
 
 from cds_hooks import FetchedKeys, Issuer, MemoryReplay, PinnedKeys, Trust, addresses, download, public_addresses
 from cds_hooks.keys import Keys
+from service import metrics
 from service.config import IssuerSettings, Settings, SettingsError
 
 __all__ = ["trust_of"]
@@ -33,6 +34,7 @@ def trust_of(settings: Settings) -> Trust | None:
         algorithms=settings.algorithms,
         leeway=settings.leeway_seconds,
         longest=settings.max_token_lifetime_seconds,
+        on_refusal=metrics.caller_refused,
     )
 
 
