@@ -18,12 +18,14 @@ from werkzeug.exceptions import NotFound
 from cds_hooks import HOOKS, Guard, HookRequest, Parser, PreconditionFailed, Service, blueprint, build_all
 from fhir_profiles import Entry, RecordReader, Resource, templates
 from service import metrics
+from service.burden import Burden, unknown_names
 from service.callers import trust_of
-from service.config import Settings
+from service.config import Settings, SettingsError
 from service.decide import decide
 from service.demo import demo_request
 from service.logs import watch_threads
 from service.operations import operate
+from service.presenting import Presenting
 from service.rules import Rules, load_rules
 from service.speak import Voice, speak
 from service.words import LANGUAGES
@@ -95,6 +97,8 @@ def answerer(
     # In production a card that cannot be built costs no other card; elsewhere it costs the answer, and is seen.
     build = Guard(metrics.card_dropped).cards if settings.mode == "production" else build_all
 
+    present = presenting(settings, rules)
+
     def answer(service: Service, request: HookRequest[Resource], languages: LanguageAccept, body: bytes) -> bytes:
         metrics.prefetched(service.prefetch, request.received)
         language = _language(languages, settings.language)
@@ -121,9 +125,17 @@ def answerer(
         )
         if chart is None:
             raise PreconditionFailed("patient", service.prefetch["patient"])
-        return speak(decide(rules, chart, request.hook.name, judged=judged), voice, build)
+        return present(request, decide(rules, chart, request.hook.name, judged=judged), voice, build)
 
     return answer
+
+
+def presenting(settings: Settings, rules: Rules) -> Presenting:
+    """What presents decisions as the settings say. Raises SettingsError for a name that no rule or outcome has."""
+    problems = list(unknown_names(settings.quiet, rules))
+    if problems:
+        raise SettingsError(problems)
+    return Presenting(rules, Burden(settings.quiet), settings.max_cards)
 
 
 def _language(accepted: LanguageAccept, otherwise: str) -> str:

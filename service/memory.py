@@ -1,0 +1,122 @@
+"""What a worker remembers of advice that users set aside, so that it is not repeated.
+
+The database knows; a worker holds a picture of it, which a thread of its own renews every two seconds, so that no call
+waits for the database. While the database is away the picture stays as it is; without one everything is shown.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from service.decide import Decision, Finding
+from service.digests import evidence_of
+from service.memory_page import ORDERED, MemoryPage
+
+__all__ = ["REFRESH", "Memory", "Recollection", "SetAside"]
+
+REFRESH: Final = 2.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """One piece of advice that a user set aside, or accepted (`reason` is then ORDERED), on a day.
+
+    `evidence` is the digest of what it rested on.
+    """
+
+    patient: str
+    rule: str
+    outcome: str
+    evidence: str
+    reason: str
+    told: date
+
+
+class Memory:
+    """The picture that one worker has: by pseudonym of the patient, then by rule and outcome, what was told last."""
+
+    def __init__(self, page: MemoryPage) -> None:
+        self.page = page
+        self._known: dict[str, dict[tuple[str, str], SetAside]] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def learn(self, items: Iterable[SetAside], *, anew: bool = False) -> None:
+        """Add to the picture what was told since, in the order told; `anew` puts it in place of what is there."""
+        known = {} if anew else self._known
+        for item in items:
+            # Never changed once it is there: a call may be reading it.
+            known[item.patient] = {**known.get(item.patient, {}), (item.rule, item.outcome): item}
+        self._known = known
+
+    def of(self, pseudonyms: Collection[str]) -> Mapping[tuple[str, str], SetAside]:
+        """What was set aside for a patient, by rule and outcome; `pseudonyms` are all that the patient may have."""
+        found: dict[tuple[str, str], SetAside] = {}
+        for pseudonym in pseudonyms:
+            for key, item in self._known.get(pseudonym, {}).items():
+                if key not in found or found[key].told <= item.told:
+                    found[key] = item
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """What is remembered of one patient, asked of one answer.
+
+    `digests` gives every digest that an evidence may have; `ordered` tells whether an order, by its id, is among the
+    drafts or in the record.
+    """
+
+    page: MemoryPage
+    known: Mapping[tuple[str, str], SetAside]
+    digests: Callable[[str], Collection[str]]
+    ordered: Callable[[str], bool]
+    today: date
+
+    def why(self, decision: Decision, finding: Finding) -> str | None:
+        """Why a finding is held back: the reason that was given, `ordered`, or None where it is not."""
+        item = self.known.get((finding.section.name, finding.outcome.code))
+        if item is None or finding.indicator == "critical":
+            return None
+        # A client's clock may be ahead, by a day at most without our doubting it.
+        told = min(item.told, self.today + timedelta(days=1))
+        until = self.page.until(item.reason, finding.outcome.code, told)
+        if until is not None and self.today >= until:
+            return None
+        if item.evidence not in self.digests(evidence_of(decision, finding)):
+            return None
+        if item.reason == ORDERED and not self._all_ordered(finding):
+            return None
+        return item.reason
+
+    def _all_ordered(self, finding: Finding) -> bool:
+        outcome = finding.outcome
+        asked = {ruling.gate.fact for ruling in finding.rulings}
+        names = (*outcome.orders, *(name for fact, name in outcome.orders_for.items() if fact in asked))
+        return bool(names) and all(map(self.ordered, names))
+
+
+class Refreshing:
+    """Keeps a picture up to date in a thread of its own; `look` brings it up to date, and raises while it cannot."""
+
+    def __init__(self, look: Callable[[], None], every: float = REFRESH) -> None:
+        self._look, self._every = look, every
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="memory", daemon=True)
+
+    def start(self) -> None:
+        """Look at once, then again and again."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more; returns when the last look is over."""
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        self._look()
+        while not self._ended.wait(self._every):
+            self._look()
