@@ -142,6 +142,8 @@ def _span(given: Mapping[str, Any], rules: Rules) -> Span | None:
     if given.keys() == {"same_fact"}:
         fact, _, member = str(given["same_fact"]).rpartition(".")
         found = rules.terms.facts.get(fact, {}).get(member, {})
+        if not isinstance(found, Mapping):
+            return None
         return _length(found["days"], "d") if "days" in found else _length(found.get("months"), "mo")
     try:
         stay = _stay(msgspec.convert(given, _Stay))
