@@ -21,6 +21,7 @@ from cds_hooks.card import (
 )
 from cds_hooks.discovery import Service
 from cds_hooks.errors import BadRequest, PreconditionFailed, Refusal, Unauthorized, Unavailable
+from cds_hooks.feedback import Feedback, Reason, TakeFeedback, read_feedback
 from cds_hooks.guard import Guard, build_all
 from cds_hooks.hooks import HOOKS, ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW, Hook
 from cds_hooks.key_server import FetchedKeys, Unfetched, download
@@ -45,6 +46,7 @@ __all__ = [
     "Card",
     "Coding",
     "Entry",
+    "Feedback",
     "FetchedKeys",
     "FhirResource",
     "Guard",
@@ -60,6 +62,7 @@ __all__ = [
     "Parser",
     "PinnedKeys",
     "PreconditionFailed",
+    "Reason",
     "Received",
     "Refusal",
     "ReplayMode",
@@ -69,6 +72,7 @@ __all__ = [
     "Service",
     "Source",
     "Suggestion",
+    "TakeFeedback",
     "Trust",
     "Unauthorized",
     "Unavailable",
@@ -81,5 +85,6 @@ __all__ = [
     "encode",
     "escape",
     "public_addresses",
+    "read_feedback",
     "well_formed",
 ]

@@ -23,6 +23,7 @@ from cds_hooks.errors import (
     UnsupportedMediaType,
     operation_outcome,
 )
+from cds_hooks.feedback import TakeFeedback, read_feedback
 from cds_hooks.openapi import openapi
 from cds_hooks.prefetch import FhirResource
 from cds_hooks.request import HookRequest, Parser
@@ -56,6 +57,7 @@ def blueprint(
     authenticate: Authenticate | None = None,
     open_discovery: bool = False,
     guard: Callable[[bytes], bytes] | None = None,
+    feedback: TakeFeedback | None = None,
 ) -> Blueprint:
     """The routes of some services, to be registered with a Flask application.
 
@@ -63,6 +65,7 @@ def blueprint(
     `authenticate` is asked before anything else of a call is read, discovery left out with `open_discovery`; without it
     anybody may call.
     `guard` makes of an answer what may be sent of it, such as a `Guard`, where answers are not made with `card.py`.
+    `feedback` keeps what users did with cards; without it there is no address to tell it to.
     `answer` may raise a `Refusal`; any other exception is answered with 500 and logged without its text, which may
     hold data of a patient.
     """
@@ -108,6 +111,22 @@ def blueprint(
         asked = parser.parse(body, service.hook, service.prefetch, caller)
         answered = answer(service, asked, request.accept_languages, body)
         return Response(answered if guard is None else guard(answered), mimetype=JSON)
+
+    if feedback is not None:
+
+        @routes.post(f"{PATH}/<id>/feedback", provide_automatic_options=False)
+        def take(id: str) -> Response:
+            # The standard does not say for which of the two addresses the token is.
+            caller = admit(f"{PATH}/{id}/feedback", f"{PATH}/{id}")
+            if id not in by_id:
+                raise NotFound
+            batch = read_feedback(_body(request, max_body))
+            feedback(by_id[id], batch, caller)
+            return Response(msgspec.json.encode({"received": len(batch)}), mimetype=JSON)
+
+        @routes.route(f"{PATH}/<id>/feedback", methods=["OPTIONS"])
+        def preflight_of_feedback(id: str) -> Response:
+            return preflight(id)
 
     # A browser asks before each call, and without credentials: this route must never want any.
     @routes.route(PATH, methods=["OPTIONS"])

@@ -4,7 +4,6 @@ Only when that pass fails is the body read again, key by key and entry by entry,
 cost the others: the same structures, the same code after, and what could not be read is reported, never dropped.
 """
 
-import json
 from collections.abc import Callable, Container, Iterable, Mapping
 from functools import partial
 from types import GenericAlias
@@ -13,8 +12,8 @@ from typing import Annotated, Any, Final, Generic, NamedTuple
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from cds_hooks.bodies import NOT_JSON, TOO_DEEP, bad_request, check_text, malformed
 from cds_hooks.caller import Caller
-from cds_hooks.errors import BadRequest, Issue
 from cds_hooks.hooks import HOOKS, Hook, Kind
 from cds_hooks.prefetch import UNDECODABLE, Entry, Pieces, R, Received, Unreadable, isolated, received, salvaged
 from cds_hooks.schema import Schema, load
@@ -113,7 +112,7 @@ class Parser(Generic[R]):
         `caller` is who sent the body, as far as that was proved.
         """
         reading, piecewise, schema = self._readings[hook.name]
-        _check_text(body)
+        check_text(body)
         try:
             envelope = reading.envelope.decode(body)
         except UNDECODABLE:
@@ -126,7 +125,7 @@ class Parser(Generic[R]):
             or (authorization is not None and envelope.fhirServer is None)
             or (bundle is not None and bundle.resourceType != "Bundle")
         ):
-            raise _bad_request(body, schema)
+            raise bad_request(body, schema)
         unreadable: list[Unreadable] = []
         drafts = () if orders is None else reading.bundle(orders, bundle, unreadable).entries
         return HookRequest(
@@ -186,53 +185,12 @@ def _or_null(kind: Any) -> Any:
     return kind | None
 
 
-def _check_text(body: bytes) -> None:
-    """JSON is UTF-8 (RFC 8259, 8.1); the decoder would let other bytes pass in members that it skips."""
-    if not body.isascii():
-        try:
-            body.decode()
-        except UnicodeDecodeError as error:
-            raise _malformed("The body is not UTF-8 text.", f"byte {error.start}") from None
-
-
 def _decoded(body: bytes, decoder: msgspec.json.Decoder[Any], schema: Schema) -> Any:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError:
-        raise _bad_request(body, schema) from None
+        raise bad_request(body, schema) from None
     except msgspec.DecodeError as error:
-        raise _malformed(_NOT_JSON, str(error)) from None
+        raise malformed(NOT_JSON, str(error)) from None
     except RecursionError:
-        raise _malformed(_TOO_DEEP) from None
-
-
-_NOT_JSON: Final = "The body is not valid JSON."
-_TOO_DEEP: Final = "The body is nested too deeply."
-
-
-def _malformed(text: str, diagnostics: str | None = None) -> BadRequest:
-    return BadRequest(Issue(code="structure", text=text, diagnostics=diagnostics))
-
-
-def _bad_request(body: bytes, schema: Schema) -> BadRequest:
-    """What is wrong with the envelope of a request that the decoder refused."""
-    try:
-        # As floats, integers of any length can be read.
-        document = json.loads(body.decode(), parse_int=float, parse_constant=_no_constant)
-    except RecursionError:
-        return _malformed(_TOO_DEEP)
-    except ValueError as error:
-        return _malformed(_NOT_JSON, str(error))
-    flaws = schema.flaws(document, "request")
-    if not flaws:  # the last of two members of one name is right, the first is not; or a number has no double
-        return _malformed("The request cannot be read: a member is there twice, or a number is out of range.")
-    return BadRequest(
-        *(
-            Issue(code="required" if flaw.received is None else "value", text=f"{flaw}.", expression=flaw.path)
-            for flaw in flaws
-        )
-    )
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
+        raise malformed(TOO_DEEP) from None

@@ -28,6 +28,7 @@ from service.operations import operate
 from service.presenting import Presenting
 from service.rules import Rules, load_rules
 from service.speak import Voice, speak
+from service.store import Store
 from service.words import LANGUAGES
 
 __all__ = ["answerer", "create_app", "wsgi"]
@@ -53,6 +54,7 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
     """
     settings = settings or Settings.load(os.environ)
     trust = None if in_process else trust_of(settings)
+    store = None if in_process else Store(settings)
     rules = load_rules(settings.market)
     reader = RecordReader(rules.terms)
     parser = Parser(Resource)
@@ -78,10 +80,12 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
             max_body=settings.max_body_bytes,
             authenticate=None if trust is None else trust.authenticate,
             open_discovery=settings.open_discovery,
+            feedback=None if store is None else store.feedback.take,
         )
     )
     calls = {f"/cds-services/{service.id}": service.hook.name for service in services}
     operate(app, calls, {})
+    app.extensions["store"] = store
     if settings.mode == "demo":
         app.add_url_rule("/demo/<hook>.json", "demo", lambda hook: _demo(hook, settings))
     # The rules live as long as the process: the collector need not walk them on every sweep.

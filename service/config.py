@@ -48,6 +48,15 @@ def workers_by_default() -> int:
     return min(os.cpu_count() or 1, 2)
 
 
+def state_directory_by_default() -> str:
+    """Where systemd says that this service keeps its state, else the place of the XDG Base Directory Specification."""
+    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if given:
+        return given
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return str(Path(home) / "osteohooks")
+
+
 class IssuerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One client that may call. Its keys stand under `jku`, in `jwks_file` or in `jwks`: one of the three."""
 
@@ -128,6 +137,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwks_usable_seconds: Annotated[int, Meta(ge=1, description="a whole number, 1 or more")] = 86_400
     jwks_timeout_seconds: Annotated[float, Meta(gt=0, le=10, description="a number above 0, up to 10")] = 2.0
 
+    database: Annotated[
+        Annotated[str, Meta(pattern=r"^postgresql(\+psycopg)?://\S*$")] | None,
+        Meta(description="the address of a PostgreSQL database, postgresql://USER@HOST/NAME"),
+    ] = None
+    state_directory: Annotated[str, Meta(min_length=1, description="a folder that the service may write")] = (
+        msgspec.field(default_factory=state_directory_by_default)
+    )
+    comments: Annotated[Literal["drop", "encrypt"], Meta(description="drop or encrypt")] = "drop"
+    comment_keys: Annotated[tuple[Name, ...], Meta(description="a list of Fernet keys, the newest first")] = ()
+    pseudonym_keys: Annotated[
+        tuple[Annotated[str, Meta(min_length=32)], ...],
+        Meta(description="a list of keys of 32 characters or more, the newest first"),
+    ] = ()
+
     @classmethod
     def load(
         cls,
@@ -171,6 +194,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def refusals(self) -> Iterator[str]:
         """Why the service may not start with these settings, a sentence each; nothing when it may."""
         yield from self._issuers_refusals()
+        if self.comments == "encrypt" and not self.comment_keys:
+            yield "comment_keys: comments = encrypt needs one or more keys"
+        if self.database is not None and not self.pseudonym_keys:
+            yield "pseudonym_keys: machines that share a database need the same keys; set one or more"
         if self.mode == "demo":
             if self.issuers and self.public_base_url is None:
                 yield "public_base_url: tokens are for an address; with issuers, set the one under which clients call"

@@ -1,0 +1,54 @@
+"""What is said of a body that cannot be read: where, what kind of value was received, what was expected."""
+
+import json
+from typing import Any, Final
+
+from cds_hooks.errors import BadRequest, Issue
+from cds_hooks.schema import Flaw, Schema
+
+__all__ = ["NOT_JSON", "TOO_DEEP", "bad_request", "check_text", "document", "issue", "malformed"]
+
+NOT_JSON: Final = "The body is not valid JSON."
+TOO_DEEP: Final = "The body is nested too deeply."
+
+
+def check_text(body: bytes) -> None:
+    """JSON is UTF-8 (RFC 8259, 8.1); the decoder would let other bytes pass in members that it skips."""
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            raise malformed("The body is not UTF-8 text.", f"byte {error.start}") from None
+
+
+def malformed(text: str, diagnostics: str | None = None) -> BadRequest:
+    """The refusal of a body that is no JSON, or that nobody can read."""
+    return BadRequest(Issue(code="structure", text=text, diagnostics=diagnostics))
+
+
+def bad_request(body: bytes, schema: Schema) -> BadRequest:
+    """What is wrong with the envelope of a request that the decoder refused."""
+    try:
+        found = document(body)
+    except RecursionError:
+        return malformed(TOO_DEEP)
+    except ValueError as error:
+        return malformed(NOT_JSON, str(error))
+    flaws = schema.flaws(found, "request")
+    if not flaws:  # the last of two members of one name is right, the first is not; or a number has no double
+        return malformed("The request cannot be read: a member is there twice, or a number is out of range.")
+    return BadRequest(*map(issue, flaws))
+
+
+def issue(flaw: Flaw) -> Issue:
+    """A flaw as an issue of an OperationOutcome."""
+    return Issue(code="required" if flaw.received is None else "value", text=f"{flaw}.", expression=flaw.path)
+
+
+def document(body: bytes) -> Any:
+    """The JSON document of a body, integers of any length as floats. Raises ValueError and RecursionError."""
+    return json.loads(body.decode(), parse_int=float, parse_constant=_no_constant)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")

@@ -1,0 +1,185 @@
+"""One database, SQLite in a file or PostgreSQL by its address; every call on it ends within a time of its own.
+
+A database that hangs must not hold a thread that answers hooks: calls run in threads of the database's own, and who
+asked waits no longer than it said. So a call may still take effect after it was given up; each can safely be repeated.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLate
+from typing import Any, Final, Literal, TypeVar
+
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, exc, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL
+
+from service.store.tables import HEAD
+
+__all__ = ["Database", "StoreAway", "insert_new"]
+
+T = TypeVar("T")
+Durability = Literal["durable", "fast"]
+
+# Calls of one process at a time. Feedback of four blocking threads, tokens of as many, the journal, and one to look.
+_THREADS: Final = 8
+# Seconds. libpq takes no connect_timeout below 2.
+_CONNECT: Final = 2
+_STATEMENT: Final = 5
+
+
+class StoreAway(Exception):
+    """The database does not answer, or takes no more; the text is one word for the cause."""
+
+
+class Database:
+    """`url` is that of a file (SQLite) or of a server (PostgreSQL, with psycopg).
+
+    What is `durable` is on disk when a call returns. What is `fast` is there for every process, and survives the end of
+    any of them, but not a power cut of the next moment.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        make = _sqlite if self.is_sqlite else _postgresql
+        self._engines = {"durable": make(url, "durable"), "fast": make(url, "fast")}
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="osteohooks-store")
+
+    def engine(self, durability: Durability) -> Engine:
+        """The engine for calls that take their time, as a command line does."""
+        return self._engines[durability]
+
+    def write(self, work: Callable[[Connection], T], *, within: float, durability: Durability = "durable") -> T:
+        """What `work` returns, done in one transaction. Raises StoreAway, after so many seconds at the latest."""
+        return self._timely(lambda: self._tried(work, self._engines[durability]), within)
+
+    def read(self, work: Callable[[Connection], T], *, within: float) -> T:
+        """What `work` returns of what is there; it must change nothing. Raises StoreAway as `write` does."""
+        engine = self._engines["fast"].execution_options(reading=True)
+        return self._timely(lambda: self._tried(work, engine), within)
+
+    def version(self, *, within: float) -> str | None:
+        """The migration at which the database stands, None for an empty one. Raises StoreAway."""
+
+        def look(connection: Connection) -> str | None:
+            if not connection.dialect.has_table(connection, "alembic_version"):
+                return None
+            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            return None if found is None else str(found)
+
+        return self.read(look, within=within)
+
+    def upgrade(self, *, within: float) -> None:
+        """Bring the schema to this version's; an empty database gets all of it. Raises StoreAway."""
+        from service.store.upgrade import upgrade  # Alembic is loaded by whoever upgrades only
+
+        if self.version(within=within) != HEAD:
+            self.write(upgrade, within=within)
+
+    def close(self) -> None:
+        """Let go of every connection; calls that still run end by themselves."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for engine in self._engines.values():
+            engine.dispose()
+
+    def _timely(self, call: Callable[[], T], within: float) -> T:
+        called = self._threads.submit(call)
+        try:
+            return called.result(within)
+        except TooLate:
+            called.cancel()
+            raise StoreAway("slow") from None
+
+    def _tried(self, work: Callable[[Connection], T], engine: Engine) -> T:
+        """What `work` returns; a connection that broke while nobody used it costs a second try, no failure."""
+        try:
+            try:
+                return _in_transaction(work, engine)
+            except exc.DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+            return _in_transaction(work, engine)
+        except (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.ProgrammingError) as error:
+            raise StoreAway(_cause(error)) from None
+        except exc.TimeoutError:
+            raise StoreAway("busy") from None
+
+
+def _in_transaction(work: Callable[[Connection], T], engine: Engine) -> T:
+    with engine.begin() as connection:
+        return work(connection)
+
+
+def insert_new(connection: Connection, table: Table) -> Insert:
+    """An INSERT that passes over rows which are there already, by any unique key of the table."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    return insert(table).on_conflict_do_nothing()
+
+
+_CAUSES: Final = {
+    "SQLITE_BUSY": "locked",
+    "SQLITE_LOCKED": "locked",
+    "SQLITE_FULL": "full",
+    "SQLITE_IOERR": "disk",
+    "SQLITE_READONLY": "read-only",
+    "SQLITE_CANTOPEN": "away",
+    "53100": "full",
+    "55P03": "locked",
+    "57014": "slow",
+    "25006": "read-only",
+    "42P01": "schema",
+    "42703": "schema",
+}
+
+
+def _cause(error: exc.DBAPIError) -> str:
+    """One word: an error's own text may quote a value."""
+    found = error.orig
+    if isinstance(found, sqlite3.Error):
+        if str(found).startswith(("no such table", "no such column", "table ")):
+            return "schema"
+        name = getattr(found, "sqlite_errorname", "")
+        return next((cause for prefix, cause in _CAUSES.items() if name.startswith(prefix)), "fault")
+    return _CAUSES.get(getattr(found, "sqlstate", None) or "", "away")
+
+
+def _sqlite(url: URL, durability: Durability) -> Engine:
+    # Transactions are begun by us, below; the driver's own way begins them too late for a lock to be waited for.
+    engine = create_engine(
+        url,
+        pool_size=_THREADS,
+        max_overflow=0,
+        hide_parameters=True,
+        connect_args={"timeout": _STATEMENT, "isolation_level": None, "check_same_thread": False},
+    )
+    # FULL syncs the log at each commit, NORMAL when it is folded into the file (https://sqlite.org/wal.html, 2.3).
+    synchronous = "FULL" if durability == "durable" else "NORMAL"
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: Any) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: URL, durability: Durability) -> Engine:
+    commit = "on" if durability == "durable" else "off"
+    return create_engine(
+        url,
+        pool_size=_THREADS,
+        max_overflow=0,
+        pool_timeout=_CONNECT,
+        hide_parameters=True,
+        connect_args={
+            "connect_timeout": _CONNECT,
+            "application_name": "osteohooks",
+            "options": f"-c synchronous_commit={commit} -c statement_timeout={_STATEMENT}s",
+        },
+    )
