@@ -129,7 +129,7 @@ def answerer(
         )
         if chart is None:
             raise PreconditionFailed("patient", service.prefetch["patient"])
-        return present(request, decide(rules, chart, request.hook.name, judged=judged), voice, build)
+        return present(service.id, request, decide(rules, chart, request.hook.name, judged=judged), voice, build)
 
     return answer
 

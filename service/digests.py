@@ -4,58 +4,61 @@ It must not change by itself: no age, no length of time, no name that a record s
 a medicine that is taken already is no new evidence, and neither is a planned one that was signed.
 """
 
-from collections.abc import Iterable
+from typing import Final
 
 from fhir_profiles import Evidence
 from service.decide import Decision, Finding
 
-__all__ = ["evidence_of"]
+__all__ = ["Grounds"]
 
 # In use either way, as the tier has it.
-_GOING_ON = {"planned": "current"}
-
-_TIMES = frozenset({"d", "mo", "a"})
-
-Item = tuple[str, ...]
+_GOING_ON: Final = {"planned": "current"}
+# Of an undated length of time in these units nobody knows when it was so: it grows by itself.
+_TIMES: Final = frozenset({"d", "mo", "a"})
 
 
-def evidence_of(decision: Decision, finding: Finding) -> str:
-    """The evidence of a finding; its wording and loudness are part of it, so that a worse case is a new one."""
-    items: set[Item] = {("finding", finding.outcome.variant, finding.indicator)}
-    for name in _facts(decision, finding):
-        items.update(_of_fact(decision, name))
-    for ruling in finding.rulings:
-        items.add(("ruling", ruling.gate.id, ruling.subject.drug, ruling.result))
-        items.update(_of_fact(decision, ruling.gate.fact))
-    if finding.order is not None:
-        order = finding.order
-        items.add(("order", order.drug, *map(repr, (order.dose, order.unit, order.interval_days, order.route))))
-    return "\n".join("\t".join(item) for item in sorted(items))
+class Grounds:
+    """The grounds of a decision's findings; each fact is put into words once."""
+
+    def __init__(self, decision: Decision) -> None:
+        self._decision = decision
+        self._texts: dict[str, str] = {}
+
+    def of(self, finding: Finding) -> str:
+        """The grounds of a finding; its wording and loudness are part of them, so that a worse case is a new one."""
+        section, outcome, order = finding.section, finding.outcome, finding.order
+        parts = [outcome.variant, finding.indicator]
+        if order is not None:
+            parts += [order.drug, repr(order.dose), repr(order.unit), repr(order.interval_days), repr(order.route)]
+        else:
+            rules = self._decision.rules
+            facts = rules.terms.facts
+            asks_assessment = section is rules.assessment
+            for name in section.facts:
+                if name in facts:
+                    parts.append(self._fact(name))
+                else:
+                    asks_assessment = True
+            if asks_assessment:
+                parts += map(self._fact, rules.assessment.facts)
+        if finding.rulings:
+            rulings = {(r.gate.id, r.subject.drug, r.result, self._fact(r.gate.fact)) for r in finding.rulings}
+            parts += ["\t".join(ruling) for ruling in sorted(rulings)]
+        return "\n\n".join(parts)
+
+    def _fact(self, name: str) -> str:
+        text = self._texts.get(name)
+        if text is None:
+            fact = self._decision.facts[name]
+            shown = () if fact.shown is None else (fact.shown,)
+            items = {_item(evidence) for evidence in (*fact.evidence, *shown)}
+            text = self._texts[name] = "\n".join((name, *sorted(items)))
+        return text
 
 
-def _facts(decision: Decision, finding: Finding) -> Iterable[str]:
-    """The facts that a finding's section asks for; those of the assessment where it asks for that."""
-    if finding.section in decision.rules.per_order:
-        return ()
-    assessment = decision.rules.assessment
-    known = decision.rules.terms.facts
-    asked = [name for name in finding.section.facts if name in known]
-    if len(asked) < len(finding.section.facts) or finding.section is assessment:
-        asked += assessment.facts
-    return dict.fromkeys(asked)
-
-
-def _of_fact(decision: Decision, name: str) -> Iterable[Item]:
-    fact = decision.facts[name]
-    shown = () if fact.shown is None else (fact.shown,)
-    return (_item(evidence) for evidence in (*fact.evidence, *shown))
-
-
-def _item(evidence: Evidence) -> Item:
+def _item(evidence: Evidence) -> str:
     if evidence.drug is not None:
         use = evidence.use or ""
-        return (evidence.fact, evidence.drug, _GOING_ON.get(use, use))
-    # An undated length of time grows by itself, and so does what was computed with an age.
-    by_itself = evidence.computed or (evidence.date is None and evidence.unit in _TIMES)
-    value = None if by_itself else evidence.value
-    return (evidence.fact, evidence.site or "", evidence.date or "", "" if value is None else repr(value))
+        return f"{evidence.drug}\t{_GOING_ON.get(use, use)}"
+    by_itself = evidence.value is None or evidence.computed or (evidence.date is None and evidence.unit in _TIMES)
+    return f"{evidence.site}\t{evidence.date}\t{'' if by_itself else evidence.value!r}"

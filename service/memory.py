@@ -1,22 +1,18 @@
 """What a worker remembers of advice that users set aside, so that it is not repeated.
 
-The database knows; a worker holds a picture of it, which a thread of its own renews every two seconds, so that no call
-waits for the database. While the database is away the picture stays as it is; without one everything is shown.
+The store knows; a worker holds a picture of it (`recall.py` renews it every two seconds), so that no call waits for the
+store. While that is away the picture stays as it is; without one everything is shown.
 """
 
-import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
 
-from service.decide import Decision, Finding
-from service.digests import evidence_of
+from service.decide import Finding
+from service.digests import Grounds
 from service.memory_page import ORDERED, MemoryPage
 
-__all__ = ["REFRESH", "Memory", "Recollection", "SetAside"]
-
-REFRESH: Final = 2.0  # seconds
+__all__ = ["Memory", "Recollection", "SetAside"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +72,7 @@ class Recollection:
     ordered: Callable[[str], bool]
     today: date
 
-    def why(self, decision: Decision, finding: Finding) -> str | None:
+    def why(self, grounds: Grounds, finding: Finding) -> str | None:
         """Why a finding is held back: the reason that was given, `ordered`, or None where it is not."""
         item = self.known.get((finding.section.name, finding.outcome.code))
         if item is None or finding.indicator == "critical":
@@ -86,7 +82,7 @@ class Recollection:
         until = self.page.until(item.reason, finding.outcome.code, told)
         if until is not None and self.today >= until:
             return None
-        if item.evidence not in self.digests(evidence_of(decision, finding)):
+        if item.evidence not in self.digests(grounds.of(finding)):
             return None
         if item.reason == ORDERED and not self._all_ordered(finding):
             return None
@@ -97,26 +93,3 @@ class Recollection:
         asked = {ruling.gate.fact for ruling in finding.rulings}
         names = (*outcome.orders, *(name for fact, name in outcome.orders_for.items() if fact in asked))
         return bool(names) and all(map(self.ordered, names))
-
-
-class Refreshing:
-    """Keeps a picture up to date in a thread of its own; `look` brings it up to date, and raises while it cannot."""
-
-    def __init__(self, look: Callable[[], None], every: float = REFRESH) -> None:
-        self._look, self._every = look, every
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="memory", daemon=True)
-
-    def start(self) -> None:
-        """Look at once, then again and again."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Look no more; returns when the last look is over."""
-        self._ended.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        self._look()
-        while not self._ended.wait(self._every):
-            self._look()

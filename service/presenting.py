@@ -18,11 +18,15 @@ from service.quiet import Shown, choose
 from service.rules import Rules
 from service.speak import Voice, speak
 
-__all__ = ["Presenting", "Pseudonymous", "Recorded", "patient_parts"]
+__all__ = ["Presenting", "Pseudonymous", "Recorded", "evidence_parts", "patient_parts"]
 
 
 class Pseudonymous(Protocol):
     """What makes keyed digests that nobody can turn back: `service.store.sealing.Pseudonyms`."""
+
+    def of(self, *parts: str) -> str:
+        """The digest under the newest key."""
+        ...
 
     def all_of(self, *parts: str) -> tuple[str, ...]:
         """The digest under each key, the newest first."""
@@ -33,6 +37,7 @@ class Pseudonymous(Protocol):
 class Recorded:
     """One answer as it was given: who asked about whom, what was shown on which card, what was held back."""
 
+    service: str
     request: HookRequest[Resource]
     asker: Asker
     voice: Voice
@@ -44,6 +49,11 @@ def patient_parts(request: HookRequest[Resource]) -> tuple[str, ...]:
     """What a patient's pseudonym is made of: the client, its tenant, and the id that the patient has there."""
     caller = request.caller
     return ("patient", caller.iss if caller else "", (caller.tenant if caller else None) or "", request.patient_id)
+
+
+def evidence_parts(grounds: str) -> tuple[str, ...]:
+    """What the digest of a finding's grounds is made of."""
+    return ("evidence", grounds)
 
 
 class Presenting:
@@ -65,8 +75,15 @@ class Presenting:
         self._rules, self._burden, self._most = rules, burden, most
         self._memory, self._pseudonyms, self._record = memory, pseudonyms, record
 
-    def __call__(self, request: HookRequest[Resource], decision: Decision | None, voice: Voice, build: Build) -> bytes:
-        """The JSON of the answer; `build` builds its cards."""
+    def __call__(
+        self,
+        service: str,
+        request: HookRequest[Resource],
+        decision: Decision | None,
+        voice: Voice,
+        build: Build,
+    ) -> bytes:
+        """The JSON of the answer of a service, by its id; `build` builds its cards."""
         if decision is None or decision.silent:
             return speak(decision, voice, build)
         caller = request.caller
@@ -80,7 +97,7 @@ class Presenting:
             return built
 
         answer = speak(decision, voice, building, shown.decision)
-        recorded = Recorded(request, asker, voice, shown, built)
+        recorded = Recorded(service, request, asker, voice, shown, built)
         _count(recorded)
         self._record(recorded)
         return answer
@@ -95,7 +112,7 @@ class Presenting:
         return Recollection(
             page=self._memory.page,
             known=known,
-            digests=lambda evidence: pseudonyms.all_of("evidence", evidence),
+            digests=lambda evidence: pseudonyms.all_of(*evidence_parts(evidence)),
             ordered=lambda name: self._ordered(name, decision),
             today=decision.facts.chart.today,
         )

@@ -9,6 +9,7 @@ from typing import Final
 
 from service.burden import Asker, Burden
 from service.decide import SEVERITY, Decision, Finding
+from service.digests import Grounds
 from service.memory import Recollection
 from service.speak import opened
 
@@ -23,12 +24,13 @@ class Shown:
     """What an answer shows: `decision` as its cards are to tell it; by topic each card's findings, and how loud.
 
     `held` are the findings that would have stood on a card and do not, by topic, with the reason: one of the memory's,
-    `silent`, `off`, or `cap` (more cards than the site wants).
+    `silent`, `off`, or `cap` (more cards than the site wants). `grounds` are those of any of these findings.
     """
 
     decision: Decision
     cards: dict[str, list[tuple[Finding, str]]]
     held: tuple[tuple[str, Finding, str], ...]
+    grounds: Grounds
 
 
 def choose(decision: Decision, burden: Burden, asker: Asker, recollection: Recollection | None, most: int) -> Shown:
@@ -37,11 +39,12 @@ def choose(decision: Decision, burden: Burden, asker: Asker, recollection: Recol
     kept: list[Finding] = []
     source: dict[int, Finding] = {}  # by identity: what is shown of a finding may be a quieter copy
     whys: dict[int, str] = {}
+    grounds = Grounds(decision)
     for finding in decision.findings:
         choice = burden.choice(finding, asker)
         why = None if choice.show == "on" else choice.show
         if why is None and recollection is not None:
-            why = recollection.why(decision, finding)
+            why = recollection.why(grounds, finding)
         if why is not None:
             whys[id(finding)] = why
             continue
@@ -64,7 +67,7 @@ def choose(decision: Decision, burden: Burden, asker: Asker, recollection: Recol
         # What opens no card by itself stays away with what would have opened it.
         with_it = next((whys[id(finding)] for finding in findings if id(finding) in whys), "")
         held += [(topic, finding, whys.get(id(finding), with_it)) for finding in findings if id(finding) not in going]
-    return Shown(shown, out, tuple(held))
+    return Shown(shown, out, tuple(held), grounds)
 
 
 def _lowered(finding: Finding, ceiling: str | None) -> Finding:
