@@ -18,12 +18,12 @@ from werkzeug.exceptions import NotFound
 from cds_hooks import HOOKS, Guard, HookRequest, Parser, PreconditionFailed, Service, blueprint, build_all
 from fhir_profiles import Entry, RecordReader, Resource, templates
 from service import metrics
-from service.burden import Burden, unknown_names
 from service.callers import trust_of
-from service.config import Settings, SettingsError
+from service.config import Settings
 from service.decide import decide
 from service.demo import demo_request
 from service.logs import watch_threads
+from service.loop import counted, presenting
 from service.operations import operate
 from service.presenting import Presenting
 from service.rules import Rules, load_rules
@@ -32,6 +32,8 @@ from service.store import Store
 from service.words import LANGUAGES
 
 __all__ = ["answerer", "create_app", "wsgi"]
+
+PATH = "/cds-services"
 
 _TITLES = {
     "patient-view": (
@@ -53,8 +55,8 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
     Raises `service.rules.Flawed` when the rules cannot be run, SettingsError when the settings are refused.
     """
     settings = settings or Settings.load(os.environ)
-    trust = None if in_process else trust_of(settings)
-    store = None if in_process else Store(settings)
+    store = None if in_process else Store(settings, on_lost=metrics.rows_lost)
+    trust = None if store is None else trust_of(settings, store.replay)
     rules = load_rules(settings.market)
     reader = RecordReader(rules.terms)
     parser = Parser(Resource)
@@ -70,7 +72,8 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
         for hook, (title, what) in _TITLES.items()
     ]
     app = Flask(__name__)
-    answer = answerer(settings, rules, reader)
+    present = presenting(settings, rules, store)
+    answer = answerer(settings, rules, reader, present)
     app.register_blueprint(
         blueprint(
             services,
@@ -80,12 +83,16 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
             max_body=settings.max_body_bytes,
             authenticate=None if trust is None else trust.authenticate,
             open_discovery=settings.open_discovery,
-            feedback=None if store is None else store.feedback.take,
+            feedback=None if store is None else counted(store.feedback.take),
         )
     )
-    calls = {f"/cds-services/{service.id}": service.hook.name for service in services}
-    operate(app, calls, {})
     app.extensions["store"] = store
+    calls = {f"{PATH}/{service.id}": service.hook.name for service in services}
+    if store is not None:
+        calls |= {f"{path}/feedback": "feedback" for path in calls}
+    # Where a token may count once only, nobody can be let in while used ones are not known.
+    needed = ["tokens"] if trust is not None and settings.replay == "strict" else []
+    operate(app, calls, {} if store is None else store.checks, needed=needed)
     if settings.mode == "demo":
         app.add_url_rule("/demo/<hook>.json", "demo", lambda hook: _demo(hook, settings))
     # The rules live as long as the process: the collector need not walk them on every sweep.
@@ -95,13 +102,11 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
 
 
 def answerer(
-    settings: Settings, rules: Rules, reader: RecordReader
+    settings: Settings, rules: Rules, reader: RecordReader, present: Presenting
 ) -> Callable[[Service, HookRequest[Resource], LanguageAccept, bytes], bytes]:
     """The function from a request to the JSON of its answer: read, decide, speak."""
     # In production a card that cannot be built costs no other card; elsewhere it costs the answer, and is seen.
     build = Guard(metrics.card_dropped).cards if settings.mode == "production" else build_all
-
-    present = presenting(settings, rules)
 
     def answer(service: Service, request: HookRequest[Resource], languages: LanguageAccept, body: bytes) -> bytes:
         metrics.prefetched(service.prefetch, request.received)
@@ -132,14 +137,6 @@ def answerer(
         return present(service.id, request, decide(rules, chart, request.hook.name, judged=judged), voice, build)
 
     return answer
-
-
-def presenting(settings: Settings, rules: Rules) -> Presenting:
-    """What presents decisions as the settings say. Raises SettingsError for a name that no rule or outcome has."""
-    problems = list(unknown_names(settings.quiet, rules))
-    if problems:
-        raise SettingsError(problems)
-    return Presenting(rules, Burden(settings.quiet), settings.max_cards)
 
 
 def _language(accepted: LanguageAccept, otherwise: str) -> str:

@@ -1,4 +1,4 @@
-"""The command line: `osteohooks serve | assess | demo | token | conformance`.
+"""The command line: `osteohooks serve | assess | demo | token | conformance | db`.
 
 Exit status: 0 done, 1 a fault of ours, 2 what was given cannot be used (a file, a flag, a setting, a port).
 """
@@ -95,6 +95,18 @@ def _parser() -> argparse.ArgumentParser:
         "--only", action="append", default=[], metavar="ID", help="a check, a section or a requirement, such as A.5-29"
     )
     conformance.set_defaults(run=_conformance)
+    db = commands.add_parser("db", help="the store of feedback and of what was answered")
+    actions = db.add_subparsers(required=True, metavar="ACTION")
+    for name, about in (
+        ("upgrade", "bring the tables to this version; whatever is there is kept"),
+        ("check", "say whether the store is there, of this version and whole"),
+        ("purge", "delete what is older than the site keeps"),
+    ):
+        action = actions.add_parser(name, help=about)
+        action.add_argument("--config", type=Path, help="a TOML settings file")
+        if name == "purge":
+            action.add_argument("--older-than", required=True, metavar="AGE", help="such as 90d, 13m or 2y")
+        action.set_defaults(run=_db, action=name)
     return parser
 
 
@@ -116,6 +128,7 @@ def _serve_with_workers(options: argparse.Namespace) -> int:
     from service.logs import dictconfig
     from service.orders import check_orders, load_orders
     from service.rules import load_rules
+    from service.store import commands
 
     given = {"host": options.host, "port": options.port, "workers": options.workers}
     settings = Settings.load(os.environ, options.config, given)
@@ -123,6 +136,10 @@ def _serve_with_workers(options: argparse.Namespace) -> int:
     load_rules(settings.market)
     check_orders(load_orders())
     _refuse_taken_port(settings)
+    try:
+        commands.make_ready(settings)
+    except commands.Unusable as error:
+        raise Unusable(str(error)) from error
     # The workers read the settings again from where these came from.
     os.environ |= {f"OSTEOHOOKS_{name.upper()}": str(value) for name, value in given.items() if value is not None}
     if options.config is not None:
@@ -338,6 +355,21 @@ def _conformance(options: argparse.Namespace) -> int:
             only=options.only,
         )
     except conformance.Unusable as error:
+        raise Unusable(str(error)) from error
+
+
+# -- db --------------------------------------------------------------------------------------------
+
+
+def _db(options: argparse.Namespace) -> int:
+    from service.store import commands
+
+    settings = Settings.load(os.environ, options.config)
+    try:
+        if options.action == "purge":
+            return commands.purge(settings, options.older_than)
+        return {"upgrade": commands.upgrade, "check": commands.check}[options.action](settings)
+    except commands.Unusable as error:
         raise Unusable(str(error)) from error
 
 

@@ -215,11 +215,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             yield 'origins: production needs a list of the origins that may call, without "*"'
         if self.public_base_url is None or not self.public_base_url.startswith("https://"):
             yield "public_base_url: production needs the https address under which clients reach the service"
-        if self.replay == "strict" and self.workers > 1:
-            yield (
-                "workers: replay = strict lets a token count once, and this version remembers used tokens in each "
-                "worker by itself; set workers to 1, or replay to log"
-            )
 
     def _issuers_refusals(self) -> Iterator[str]:
         named: set[str] = set()

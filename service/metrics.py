@@ -106,6 +106,11 @@ def fhir_fetched(key: str, ended: str) -> None:
     FHIR_FETCHES[key, ended].inc()
 
 
+def rows_lost(cause: str, rows: int) -> None:
+    """Count rows of the journal that were never stored."""
+    STORE_LOST[cause,].inc(rows)
+
+
 def exposition() -> bytes:
     """Everything counted so far, by all workers where they share a folder, in the text format of Prometheus."""
     folder = os.environ.get(METRICS_FOLDER)

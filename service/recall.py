@@ -1,6 +1,5 @@
-"""What users set aside, read from the store into a worker's memory, again and again by a thread of its own."""
+"""What users set aside, read from the store into a worker's memory."""
 
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,6 @@ from service.store.tables import answered, feedback
 
 __all__ = ["Recall"]
 
-REFRESH: Final = 2.0  # seconds: workers agree within that
 # Seconds between looks at all of it, so that what was purged is forgotten.
 _ANEW: Final = 3600.0
 # Feedback becomes visible when its transaction ends, the answer it is about when the journal has written it, and the
@@ -33,34 +31,17 @@ _log: Final = get_logger(__name__)
 class Recall:
     """Keeps a memory up to date with a database; `clock` is monotonic, in seconds."""
 
-    def __init__(
-        self,
-        database: Database,
-        memory: Memory,
-        *,
-        every: float = REFRESH,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._database, self._memory, self._every, self._clock = database, memory, every, clock
+    def __init__(self, database: Database, memory: Memory, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database, self._memory, self._clock = database, memory, clock
         self._until = datetime.now(UTC)
         self._whole: float | None = None
         self._well = clock()
         self._away: str | None = None
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="osteohooks-memory", daemon=True)
 
     @property
     def state(self) -> str | None:
         """Why the memory is not up to date, in one word; None while it is."""
         return self._away
-
-    def start(self) -> None:
-        """Read all there is, then what is new, in a thread of its own."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Read no more."""
-        self._ended.set()
 
     def look(self) -> None:
         """Bring the memory up to date; while the store is away it stays as it is."""
@@ -86,11 +67,6 @@ class Recall:
             if anew:
                 self._whole = now
         metrics.MEMORY_AGE.set(self._clock() - self._well)
-
-    def _run(self) -> None:
-        self.look()
-        while not self._ended.wait(self._every):
-            self.look()
 
 
 def _query(page: MemoryPage, since: datetime | None) -> Select[Any]:

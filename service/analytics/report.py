@@ -111,7 +111,7 @@ def as_csv(lines: Sequence[Line], by: Sequence[str]) -> str:
     }
     flat = []
     for record in _records(lines, by):
-        row = {}
+        row: dict[str, Any] = {}
         for name, value in record.items():
             if name in reasons:
                 row |= {f"{name}:{reason}": value.get(reason, 0) for reason in reasons[name]}

@@ -3,7 +3,9 @@
 Nothing here may delay or break an answer: without the store cards still go out, and what was lost is counted.
 """
 
+import os
 import weakref
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,32 +16,52 @@ from service.config import Settings, SettingsError
 from service.store.availability import Availability
 from service.store.database import Database, StoreAway
 from service.store.feedback import FeedbackStore
+from service.store.journal import Journal, Row
+from service.store.replay import SqlReplay
 from service.store.sealing import Pseudonyms, Seal, key_in
 from service.store.tables import HEAD, used_token
 
-__all__ = ["Store", "StoreAway", "database_of"]
+__all__ = ["Row", "Store", "StoreAway", "database_of"]
 
 _FILE: Final = "osteohooks.sqlite3"
 # Seconds: for a look at a store that was away, and for the first one of a process, which may have to make the tables.
 _LOOK: Final = 2.0
 _START: Final = 30.0
-_MARK: Final = bytes(16)
+# Seconds that a call waits to learn whether its token was used: where that decides, and where it is only noted.
+_PATIENCE: Final = {"strict": 1.0, "log": 0.1, "off": 0.1}
 
 
 class Store:
     """The store of one process."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError where keys or the state directory cannot be used; a store that is away is no error."""
+    def __init__(self, settings: Settings, *, on_lost: Callable[[str, int], None] = lambda cause, rows: None) -> None:
+        """`on_lost` is told how many rows of the journal are lost, and why in one word.
+
+        Raises SettingsError where keys or the state directory cannot be used; a store that is away is no error.
+        """
         self.pseudonyms, seal = _pseudonyms(settings), _seal(settings)
-        self._database = database = database_of(settings)
-        self._availability = Availability(lambda: _look(database))
-        self.feedback = FeedbackStore(database, self._availability, seal)
-        self.close = weakref.finalize(self, _close, database, self._availability)
+        self.database = database = database_of(settings)
+        availability, tokens = (Availability(lambda: _look(database)) for _ in range(2))
+        self.feedback = FeedbackStore(database, availability, seal)
+        self.replay = SqlReplay(database, tokens, _PATIENCE[settings.replay])
+        self.journal = journal = Journal(database, on_lost=on_lost)
+        # One word for what is wrong with each part, None where all is well.
+        self.checks: Mapping[str, Callable[[], str | None]] = {
+            "feedback": lambda: availability.cause,
+            "journal": lambda: journal.state,
+            "tokens": lambda: tokens.cause,
+        }
+        self._beside: list[Callable[[], None]] = []
+        self.close = weakref.finalize(self, _close, self._beside, database, journal, availability, tokens)
         try:
             _ready(database, _START)
         except StoreAway as away:
-            self._availability.failed(str(away))
+            availability.failed(str(away))
+            tokens.failed(str(away))
+
+    def beside(self, close: Callable[[], None]) -> None:
+        """Have something that uses the store closed before it is."""
+        self._beside.append(close)
 
 
 def database_of(settings: Settings) -> Database:
@@ -85,14 +107,21 @@ def _ready(database: Database, within: float) -> None:
 def _look(database: Database) -> None:
     """Raises StoreAway unless something can be written and is then on disk: a full disk can still be read."""
     _ready(database, _LOOK)
+    token = os.urandom(16)
 
     def write(connection: Connection) -> None:
-        connection.execute(delete(used_token).where(used_token.c.token == _MARK))
-        connection.execute(insert(used_token), {"token": _MARK, "until": 0.0})
+        connection.execute(insert(used_token), {"token": token, "until": 0.0})
+        connection.execute(delete(used_token).where(used_token.c.token == token))
 
     database.write(write, within=_LOOK)
 
 
-def _close(database: Database, availability: Availability) -> None:
-    availability.close()
+def _close(
+    beside: Iterable[Callable[[], None]], database: Database, journal: Journal, *availabilities: Availability
+) -> None:
+    for close in beside:
+        close()
+    journal.close()
+    for availability in availabilities:
+        availability.close()
     database.close()

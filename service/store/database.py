@@ -5,9 +5,11 @@ asked waits no longer than it said. So a call may still take effect after it was
 """
 
 import sqlite3
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
+from contextlib import closing, nullcontext, suppress
 from typing import Any, Final, Literal, TypeVar
 
 from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, exc, text
@@ -44,11 +46,8 @@ class Database:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         make = _sqlite if self.is_sqlite else _postgresql
         self._engines = {"durable": make(url, "durable"), "fast": make(url, "fast")}
+        self._writer = threading.Lock()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="osteohooks-store")
-
-    def engine(self, durability: Durability) -> Engine:
-        """The engine for calls that take their time, as a command line does."""
-        return self._engines[durability]
 
     def write(self, work: Callable[[Connection], T], *, within: float, durability: Durability = "durable") -> T:
         """What `work` returns, done in one transaction. Raises StoreAway, after so many seconds at the latest."""
@@ -58,6 +57,15 @@ class Database:
         """What `work` returns of what is there; it must change nothing. Raises StoreAway as `write` does."""
         engine = self._engines["fast"].execution_options(reading=True)
         return self._timely(lambda: self._tried(work, engine), within)
+
+    def later(self, work: Callable[[Connection], object]) -> None:
+        """Have something done that nobody waits for and that may as well not be done: what is away is passed over."""
+
+        def attempt() -> None:
+            with suppress(StoreAway):
+                self._tried(work, self._engines["fast"])
+
+        self._threads.submit(attempt)
 
     def version(self, *, within: float) -> str | None:
         """The migration at which the database stands, None for an empty one. Raises StoreAway."""
@@ -72,10 +80,16 @@ class Database:
 
     def upgrade(self, *, within: float) -> None:
         """Bring the schema to this version's; an empty database gets all of it. Raises StoreAway."""
-        from service.store.upgrade import upgrade  # Alembic is loaded by whoever upgrades only
-
         if self.version(within=within) != HEAD:
+            from service.store.upgrade import upgrade  # Alembic is loaded by whoever upgrades only
+
             self.write(upgrade, within=within)
+
+    def fold(self) -> None:
+        """Fold SQLite's log into its file, as far as nobody reads from it; elsewhere nothing."""
+        if self.is_sqlite:
+            with closing(self._engines["durable"].raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # outside any transaction
 
     def close(self) -> None:
         """Let go of every connection; calls that still run end by themselves."""
@@ -84,31 +98,47 @@ class Database:
             engine.dispose()
 
     def _timely(self, call: Callable[[], T], within: float) -> T:
-        called = self._threads.submit(call)
+        try:
+            called = self._threads.submit(call)
+        except RuntimeError:  # the way in which a pool that was closed says so
+            raise StoreAway("closed") from None
         try:
             return called.result(within)
         except TooLate:
             called.cancel()
             raise StoreAway("slow") from None
+        except CancelledError:
+            raise StoreAway("closed") from None
 
     def _tried(self, work: Callable[[Connection], T], engine: Engine) -> T:
         """What `work` returns; a connection that broke while nobody used it costs a second try, no failure."""
+        done = False
+
+        def worked(connection: Connection) -> T:
+            nonlocal done
+            result = work(connection)
+            done = True  # from here on the change may take effect, whatever is heard of it
+            return result
+
         try:
             try:
-                return _in_transaction(work, engine)
+                return self._in_transaction(worked, engine)
             except exc.DBAPIError as error:
-                if not error.connection_invalidated:
+                if done or not error.connection_invalidated:
                     raise
-            return _in_transaction(work, engine)
-        except (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.ProgrammingError) as error:
+            return self._in_transaction(worked, engine)
+        except (exc.IntegrityError, exc.DataError):
+            raise
+        except exc.DBAPIError as error:
             raise StoreAway(_cause(error)) from None
         except exc.TimeoutError:
             raise StoreAway("busy") from None
 
-
-def _in_transaction(work: Callable[[Connection], T], engine: Engine) -> T:
-    with engine.begin() as connection:
-        return work(connection)
+    def _in_transaction(self, work: Callable[[Connection], T], engine: Engine) -> T:
+        # SQLite takes one writer at a time and has the others look again and again: here they queue.
+        alone = self.is_sqlite and "reading" not in engine.get_execution_options()
+        with self._writer if alone else nullcontext(), engine.begin() as connection:
+            return work(connection)
 
 
 def insert_new(connection: Connection, table: Table) -> Insert:

@@ -84,7 +84,7 @@ feedback: Final = Table(
 )
 
 # What was answered: a row for each finding of each card, the first (`position` 0) being the one that leads the card.
-# `state`: shown; held (by the memory) or silent (by a setting), neither of which went out.
+# `held` says in a word why a finding stayed off the card it would have stood on; NULL for one that went out.
 answered: Final = Table(
     "answered",
     METADATA,
@@ -92,7 +92,7 @@ answered: Final = Table(
     Column("at", Utc, nullable=False, index=True),
     Column("card", String(36), nullable=False),
     Column("position", SmallInteger, nullable=False),
-    Column("state", String(8), nullable=False),
+    Column("held", String(64)),
     Column("service", String(256), nullable=False),
     Column("hook", String(64), nullable=False),
     Column("rule", String(256), nullable=False),

@@ -334,11 +334,6 @@ def test_production_with_the_whole_of_its_settings(file: Path) -> None:
             "public_base_url: production needs the https address under which clients reach the service",
         ),
         ({"OSTEOHOOKS_TODAY": "2026-10-01"}, "today: the clock can be set in demo mode only"),
-        (
-            {"OSTEOHOOKS_WORKERS": "2"},
-            "workers: replay = strict lets a token count once, and this version remembers used tokens in each "
-            "worker by itself; set workers to 1, or replay to log",
-        ),
     ],
 )
 def test_production_needs_the_whole_of_its_settings(change: dict[str, str], problem: str, file: Path) -> None:

@@ -37,7 +37,7 @@ def upgrade() -> None:
         sa.Column("at", Utc, nullable=False),
         sa.Column("card", sa.String(36), nullable=False),
         sa.Column("position", sa.SmallInteger, nullable=False),
-        sa.Column("state", sa.String(8), nullable=False),
+        sa.Column("held", sa.String(64)),
         sa.Column("service", sa.String(256), nullable=False),
         sa.Column("hook", sa.String(64), nullable=False),
         sa.Column("rule", sa.String(256), nullable=False),
