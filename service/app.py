@@ -86,7 +86,7 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
             feedback=None if store is None else counted(store.feedback.take),
         )
     )
-    app.extensions["store"] = store
+    app.extensions |= {"store": store, "presenting": present}
     calls = {f"{PATH}/{service.id}": service.hook.name for service in services}
     if store is not None:
         calls |= {f"{path}/feedback": "feedback" for path in calls}

@@ -6,7 +6,7 @@ store. While that is away the picture stays as it is; without one everything is 
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from service.decide import Finding
 from service.digests import Grounds
@@ -30,12 +30,16 @@ class SetAside:
     told: date
 
 
+# By rule, outcome and digest of the evidence: what was told last.
+Known = Mapping[tuple[str, str, str], SetAside]
+
+
 class Memory:
-    """The picture that one worker has: by pseudonym of the patient, then by rule and outcome, what was told last."""
+    """The picture that one worker has, by pseudonym of the patient."""
 
     def __init__(self, page: MemoryPage) -> None:
         self.page = page
-        self._known: dict[str, dict[tuple[str, str], SetAside]] = {}
+        self._known: dict[str, Known] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -45,16 +49,14 @@ class Memory:
         known = {} if anew else self._known
         for item in items:
             # Never changed once it is there: a call may be reading it.
-            known[item.patient] = {**known.get(item.patient, {}), (item.rule, item.outcome): item}
+            known[item.patient] = {**known.get(item.patient, {}), (item.rule, item.outcome, item.evidence): item}
         self._known = known
 
-    def of(self, pseudonyms: Collection[str]) -> Mapping[tuple[str, str], SetAside]:
-        """What was set aside for a patient, by rule and outcome; `pseudonyms` are all that the patient may have."""
-        found: dict[tuple[str, str], SetAside] = {}
+    def of(self, pseudonyms: Collection[str]) -> Known:
+        """What was set aside for a patient; `pseudonyms` are all that the patient may have."""
+        found: dict[tuple[str, str, str], SetAside] = {}
         for pseudonym in pseudonyms:
-            for key, item in self._known.get(pseudonym, {}).items():
-                if key not in found or found[key].told <= item.told:
-                    found[key] = item
+            found.update(self._known.get(pseudonym, {}))
         return found
 
 
@@ -67,26 +69,25 @@ class Recollection:
     """
 
     page: MemoryPage
-    known: Mapping[tuple[str, str], SetAside]
+    known: Known
     digests: Callable[[str], Collection[str]]
     ordered: Callable[[str], bool]
     today: date
 
     def why(self, grounds: Grounds, finding: Finding) -> str | None:
         """Why a finding is held back: the reason that was given, `ordered`, or None where it is not."""
-        item = self.known.get((finding.section.name, finding.outcome.code))
-        if item is None or finding.indicator == "critical":
+        rule, outcome = finding.section.name, finding.outcome.code
+        if finding.indicator == "critical" or not any(key[:2] == (rule, outcome) for key in self.known):
             return None
-        # A client's clock may be ahead, by a day at most without our doubting it.
-        told = min(item.told, self.today + timedelta(days=1))
-        until = self.page.until(item.reason, finding.outcome.code, told)
-        if until is not None and self.today >= until:
-            return None
-        if item.evidence not in self.digests(grounds.of(finding)):
-            return None
-        if item.reason == ORDERED and not self._all_ordered(finding):
-            return None
-        return item.reason
+        for digest in self.digests(grounds.of(finding)):
+            item = self.known.get((rule, outcome, digest))
+            if item is not None and self._lasts(item) and (item.reason != ORDERED or self._all_ordered(finding)):
+                return item.reason
+        return None
+
+    def _lasts(self, item: SetAside) -> bool:
+        until = self.page.until(item.reason, item.outcome, item.told)
+        return until is None or self.today < until
 
     def _all_ordered(self, finding: Finding) -> bool:
         outcome = finding.outcome

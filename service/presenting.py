@@ -73,7 +73,7 @@ class Presenting:
         record: Callable[[Recorded], None] = lambda recorded: None,
     ) -> None:
         self._rules, self._burden, self._most = rules, burden, most
-        self._memory, self._pseudonyms, self._record = memory, pseudonyms, record
+        self.memory, self._pseudonyms, self._record = memory, pseudonyms, record
 
     def __call__(
         self,
@@ -104,13 +104,13 @@ class Presenting:
 
     def _recollection(self, request: HookRequest[Resource], decision: Decision) -> Recollection | None:
         pseudonyms = self._pseudonyms
-        if not self._memory or pseudonyms is None:
+        if not self.memory or pseudonyms is None:
             return None
-        known = self._memory.of(pseudonyms.all_of(*patient_parts(request)))
+        known = self.memory.of(pseudonyms.all_of(*patient_parts(request)))
         if not known:
             return None
         return Recollection(
-            page=self._memory.page,
+            page=self.memory.page,
             known=known,
             digests=lambda evidence: pseudonyms.all_of(*evidence_parts(evidence)),
             ordered=lambda name: self._ordered(name, decision),

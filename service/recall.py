@@ -22,6 +22,8 @@ _ANEW: Final = 3600.0
 # Feedback becomes visible when its transaction ends, the answer it is about when the journal has written it, and the
 # clocks of two machines differ: what came last is read again for so long.
 _OVERLAP: Final = timedelta(seconds=60)
+# A client's clock may be wrong, and no clock that is far ahead shall keep advice away for ever.
+_AHEAD: Final = timedelta(days=1)
 _WITHIN: Final = 1.5
 _WITHIN_ANEW: Final = 30.0
 
@@ -78,7 +80,7 @@ def _query(page: MemoryPage, since: datetime | None) -> Select[Any]:
     columns = (
         *(answered.c.patient, answered.c.rule, answered.c.outcome, answered.c.evidence),
         *(feedback.c.outcome.label("told"), feedback.c.reason_system, feedback.c.reason_code),
-        feedback.c.outcome_at,
+        *(feedback.c.outcome_at, feedback.c.received_at),
     )
     query = (
         select(*columns)
@@ -94,4 +96,5 @@ def _set_aside(row: Row[Any], page: MemoryPage) -> SetAside | None:
     reason = ORDERED if row.told == "accepted" else page.reason_of(row.reason_system, row.reason_code)
     if reason is None:
         return None
-    return SetAside(row.patient, row.rule, row.outcome, row.evidence, reason, row.outcome_at.date())
+    told = min(row.outcome_at, row.received_at + _AHEAD)
+    return SetAside(row.patient, row.rule, row.outcome, row.evidence, reason, told.date())
