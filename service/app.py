@@ -17,16 +17,23 @@ from werkzeug.exceptions import NotFound
 
 from cds_hooks import HOOKS, Guard, HookRequest, Parser, PreconditionFailed, Service, blueprint, build_all
 from fhir_profiles import Entry, RecordReader, Resource, templates
+from service import metrics
 from service.callers import trust_of
 from service.config import Settings
 from service.decide import decide
 from service.demo import demo_request
+from service.logs import watch_threads
+from service.loop import counted, presenting
+from service.operations import operate
+from service.presenting import Presenting
 from service.rules import Rules, load_rules
 from service.speak import Voice, speak
 from service.store import Store
 from service.words import LANGUAGES
 
 __all__ = ["answerer", "create_app", "wsgi"]
+
+PATH = "/cds-services"
 
 _TITLES = {
     "patient-view": (
@@ -48,7 +55,7 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
     Raises `service.rules.Flawed` when the rules cannot be run, SettingsError when the settings are refused.
     """
     settings = settings or Settings.load(os.environ)
-    store = None if in_process else Store(settings)
+    store = None if in_process else Store(settings, on_lost=metrics.rows_lost)
     trust = None if store is None else trust_of(settings, store.replay)
     rules = load_rules(settings.market)
     reader = RecordReader(rules.terms)
@@ -65,7 +72,8 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
         for hook, (title, what) in _TITLES.items()
     ]
     app = Flask(__name__)
-    answer = answerer(settings, rules, reader)
+    present = presenting(settings, rules, store)
+    answer = answerer(settings, rules, reader, present)
     app.register_blueprint(
         blueprint(
             services,
@@ -75,10 +83,16 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
             max_body=settings.max_body_bytes,
             authenticate=None if trust is None else trust.authenticate,
             open_discovery=settings.open_discovery,
-            feedback=None if store is None else store.feedback.take,
+            feedback=None if store is None else counted(store.feedback.take),
         )
     )
-    app.extensions["store"] = store
+    app.extensions |= {"store": store, "presenting": present}
+    calls = {f"{PATH}/{service.id}": service.hook.name for service in services}
+    if store is not None:
+        calls |= {f"{path}/feedback": "feedback" for path in calls}
+    # Where a token may count once only, nobody can be let in while used ones are not known.
+    needed = ["tokens"] if trust is not None and settings.replay == "strict" else []
+    operate(app, calls, {} if store is None else store.checks, needed=needed)
     if settings.mode == "demo":
         app.add_url_rule("/demo/<hook>.json", "demo", lambda hook: _demo(hook, settings))
     # The rules live as long as the process: the collector need not walk them on every sweep.
@@ -88,13 +102,14 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
 
 
 def answerer(
-    settings: Settings, rules: Rules, reader: RecordReader
+    settings: Settings, rules: Rules, reader: RecordReader, present: Presenting
 ) -> Callable[[Service, HookRequest[Resource], LanguageAccept, bytes], bytes]:
     """The function from a request to the JSON of its answer: read, decide, speak."""
     # In production a card that cannot be built costs no other card; elsewhere it costs the answer, and is seen.
-    build = Guard().cards if settings.mode == "production" else build_all
+    build = Guard(metrics.card_dropped).cards if settings.mode == "production" else build_all
 
     def answer(service: Service, request: HookRequest[Resource], languages: LanguageAccept, body: bytes) -> bytes:
+        metrics.prefetched(service.prefetch, request.received)
         language = _language(languages, settings.language)
         drafts = [Entry(entry.fullUrl, entry.resource) for entry in request.drafts]
         entries = [Entry(e.fullUrl, e.resource) for received in request.received.values() for e in received.entries]
@@ -119,7 +134,7 @@ def answerer(
         )
         if chart is None:
             raise PreconditionFailed("patient", service.prefetch["patient"])
-        return speak(decide(rules, chart, request.hook.name, judged=judged), voice, build)
+        return present(service.id, request, decide(rules, chart, request.hook.name, judged=judged), voice, build)
 
     return answer
 
@@ -206,4 +221,5 @@ _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 def wsgi(*_: Any) -> Flask:
     """What the production server asks a worker for."""
+    watch_threads()
     return create_app()

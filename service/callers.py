@@ -18,6 +18,7 @@ from cds_hooks import (
     public_addresses,
 )
 from cds_hooks.keys import Keys
+from service import metrics
 from service.config import IssuerSettings, Settings, SettingsError
 
 __all__ = ["trust_of"]
@@ -44,6 +45,7 @@ def trust_of(settings: Settings, replay: ReplayStore | None = None) -> Trust | N
         algorithms=settings.algorithms,
         leeway=settings.leeway_seconds,
         longest=settings.max_token_lifetime_seconds,
+        on_refusal=metrics.caller_refused,
     )
 
 

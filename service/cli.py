@@ -114,10 +114,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from service.workers import shared_metrics
+
+    with shared_metrics():
+        return _serve_with_workers(options)
+
+
+def _serve_with_workers(options: argparse.Namespace) -> int:
     from granian import Granian
     from granian.constants import Interfaces
 
     from service.callers import trust_of
+    from service.logs import dictconfig
     from service.orders import check_orders, load_orders
     from service.rules import load_rules
     from service.store import commands
@@ -150,6 +158,7 @@ def _serve(options: argparse.Namespace) -> int:
             factory=True,
             websockets=False,
             log_access=False,
+            log_dictconfig=dictconfig(settings.mode),
         ).serve()
     finally:
         if greeter is not None:

@@ -5,7 +5,7 @@ Nothing here may delay or break an answer: without the store cards still go out,
 
 import os
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -51,12 +51,17 @@ class Store:
             "journal": lambda: journal.state,
             "tokens": lambda: tokens.cause,
         }
-        self.close = weakref.finalize(self, _close, database, journal, availability, tokens)
+        self._beside: list[Callable[[], None]] = []
+        self.close = weakref.finalize(self, _close, self._beside, database, journal, availability, tokens)
         try:
             _ready(database, _START)
         except StoreAway as away:
             availability.failed(str(away))
             tokens.failed(str(away))
+
+    def beside(self, close: Callable[[], None]) -> None:
+        """Have something that uses the store closed before it is."""
+        self._beside.append(close)
 
 
 def database_of(settings: Settings) -> Database:
@@ -111,7 +116,11 @@ def _look(database: Database) -> None:
     database.write(write, within=_LOOK)
 
 
-def _close(database: Database, journal: Journal, *availabilities: Availability) -> None:
+def _close(
+    beside: Iterable[Callable[[], None]], database: Database, journal: Journal, *availabilities: Availability
+) -> None:
+    for close in beside:
+        close()
     journal.close()
     for availability in availabilities:
         availability.close()

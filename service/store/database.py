@@ -7,7 +7,7 @@ asked waits no longer than it said. So a call may still take effect after it was
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 from contextlib import closing, nullcontext, suppress
 from typing import Any, Final, Literal, TypeVar
@@ -98,12 +98,17 @@ class Database:
             engine.dispose()
 
     def _timely(self, call: Callable[[], T], within: float) -> T:
-        called = self._threads.submit(call)
+        try:
+            called = self._threads.submit(call)
+        except RuntimeError:  # the way in which a pool that was closed says so
+            raise StoreAway("closed") from None
         try:
             return called.result(within)
         except TooLate:
             called.cancel()
             raise StoreAway("slow") from None
+        except CancelledError:
+            raise StoreAway("closed") from None
 
     def _tried(self, work: Callable[[Connection], T], engine: Engine) -> T:
         """What `work` returns; a connection that broke while nobody used it costs a second try, no failure."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.config import IssuerSettings, Settings, SettingsError, workers_by_default
+from service.config import IssuerSettings, QuietSettings, Settings, SettingsError, workers_by_default
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -462,11 +462,14 @@ def settings_shown(lines: Sequence[str]) -> set[str]:
 def test_the_shipped_production_file_shows_every_setting_of_production() -> None:
     lines = (ROOT / "deploy" / "production.toml").read_text(encoding="utf-8").splitlines()
     tables = lines.index("[[issuers]]")
-    assert settings_shown(lines[:tables]) == set(Settings.__struct_fields__) - {
+    quiet = lines.index("# [[quiet]]")
+    assert settings_shown(lines[:quiet]) == set(Settings.__struct_fields__) - {
         "today",
         "allow_non_loopback",
         "issuers",
+        "quiet",
     }
+    assert settings_shown(lines[quiet:tables]) == set(QuietSettings.__struct_fields__)
     assert settings_shown(lines[tables:]) == set(IssuerSettings.__struct_fields__)
 
 
