@@ -18,6 +18,10 @@ from tests.postgresql import PROGRAMS, Server
 
 KEY: Final = "0123456789abcdef0123456789abcdef"
 
+# What can happen to a server, as parameters of tests have it.
+SERVER_FAULTS: Final = ("stopped", "frozen")
+NEED_A_SERVER: Final = frozenset({"postgresql", *SERVER_FAULTS})
+
 # Settings with an empty store of their own; more settings as keywords.
 Make = Callable[..., Settings]
 
@@ -36,7 +40,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_postgresql(item: pytest.Item) -> bool:
     callspec = getattr(item, "callspec", None)
-    return callspec is not None and callspec.params.get("new_settings") == "postgresql"
+    return callspec is not None and not NEED_A_SERVER.isdisjoint(map(str, callspec.params.values()))
 
 
 @pytest.fixture(scope="session")
