@@ -83,10 +83,13 @@ def _state_directory(settings: Settings) -> Path:
 def _pseudonyms(settings: Settings) -> Pseudonyms:
     if settings.pseudonym_keys:
         return Pseudonyms(settings.pseudonym_keys)
+    folder = _state_directory(settings)
     try:
-        return Pseudonyms([key_in(_state_directory(settings))])
+        return Pseudonyms([key_in(folder)])
     except OSError as error:
         raise SettingsError([f"state_directory: no key can be kept there: {error.strerror}"]) from error
+    except ValueError:
+        raise SettingsError(["state_directory: its pseudonym.key holds no key"]) from None
 
 
 def _seal(settings: Settings) -> Seal:
