@@ -241,6 +241,24 @@ def test_a_state_directory_that_cannot_be_made(tmp_path: Path, db: Callable[...,
         Store(settings)
 
 
+def test_a_store_that_may_not_be_opened(tmp_path: Path, db: Callable[..., tuple[int, str, str]]) -> None:
+    (tmp_path / "osteohooks.sqlite3").mkdir()
+    settings = Settings(state_directory=str(tmp_path))
+    assert db(settings, "check") == (
+        2,
+        "",
+        "osteohooks: state_directory: the store cannot be opened there: Is a directory\n",
+    )
+
+
+def test_an_address_that_is_none(tmp_path: Path) -> None:
+    for address in ("postgresql://Quast:@:port/x", "postgresql://db.example.org:5432x/name"):
+        settings = Settings(state_directory=str(tmp_path), database=address, pseudonym_keys=(KEY,))
+        with pytest.raises(SettingsError) as caught:
+            Store(settings)
+        assert caught.value.problems == ("database: this is no address of a PostgreSQL database",)
+
+
 def test_the_key_of_the_pseudonyms_is_made_once_and_kept_close(tmp_path: Path) -> None:
     settings = Settings(state_directory=str(tmp_path / "state"))
     one, other = Store(settings), Store(settings)
@@ -250,6 +268,7 @@ def test_the_key_of_the_pseudonyms_is_made_once_and_kept_close(tmp_path: Path) -
     path = tmp_path / "state" / "pseudonym.key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.glob("osteohooks.sqlite3*")} == {0o600}
     assert sorted(os.listdir(path.parent)) == sorted(
         {"pseudonym.key", *(name for name in os.listdir(path.parent) if name.startswith("osteohooks.sqlite3"))}
     )
