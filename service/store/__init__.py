@@ -42,7 +42,7 @@ class Store:
         """
         self.pseudonyms, seal = _pseudonyms(settings), _seal(settings)
         self.database = database = database_of(settings)
-        availability, tokens = (Availability(lambda: _look(database)) for _ in range(2))
+        availability, tokens = (Availability(part, lambda: _look(database)) for part in ("feedback", "tokens"))
         self.feedback = FeedbackStore(database, availability, seal)
         self.replay = SqlReplay(database, tokens, _PATIENCE[settings.replay])
         self.journal = journal = Journal(database, on_lost=on_lost)

@@ -149,8 +149,12 @@ class Journal:
         try:
             self._insert(rows)
         except StoreAway as away:
+            if self._away is None:
+                _log.warning("the store is away for the journal: %s", away)
             self._away = str(away)
             return False
+        if self._away is not None:
+            _log.warning("the store is back for the journal")
         self._away = None
         for _ in rows:
             self._queue.popleft()
