@@ -9,7 +9,7 @@ HASHED := install --require-hashes --only-binary :all:
 LOCK := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-find-links pyproject.toml
 
-.PHONY: help setup run test check lock clean
+.PHONY: help setup run test check crash lock clean
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -31,6 +31,9 @@ check: $(VENV)/ready-to-test  ## lint, format, types and import arrows
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pytest --quiet tests/test_arrows.py
+
+crash: $(VENV)/ready-to-test  ## kill the server 200 times under feedback, on SQLite and PostgreSQL (half an hour)
+	$(BIN)/python -m tests.crash sqlite postgresql $(ARGS)
 
 lock: $(VENV)-lock/ready  ## write the lock files anew from pyproject.toml (ARGS=--upgrade takes newer releases)
 	$(LOCK) --extra test --group build --output-file requirements-test.lock $(ARGS)

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import pytest
 
+import service.store as store_module
+import service.store.feedback as feedback_module
 from service.config import Settings
 from service.store import database_of
 from tests.announcements import announce
@@ -15,6 +17,10 @@ from tests.fhir_pieces import TODAY
 from tests.postgresql import PROGRAMS, Server
 
 KEY: Final = "0123456789abcdef0123456789abcdef"
+
+# What can happen to a server, as parameters of tests have it.
+SERVER_FAULTS: Final = ("stopped", "frozen")
+NEED_A_SERVER: Final = frozenset({"postgresql", *SERVER_FAULTS})
 
 # Settings with an empty store of their own; more settings as keywords.
 Make = Callable[..., Settings]
@@ -34,7 +40,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_postgresql(item: pytest.Item) -> bool:
     callspec = getattr(item, "callspec", None)
-    return callspec is not None and callspec.params.get("new_settings") == "postgresql"
+    return callspec is not None and not NEED_A_SERVER.isdisjoint(map(str, callspec.params.values()))
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +49,16 @@ def postgresql(request: pytest.FixtureRequest) -> Iterator[Server]:
     server = Server()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _unhurried() -> Iterator[None]:
+    """Whoever waits for the store waits for as long as it takes: a machine that is busy must fail no test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_module, "_PATIENCE", dict.fromkeys(("strict", "log", "off"), 60.0))
+        patch.setattr(store_module, "_LOOK", 60.0)
+        patch.setattr(feedback_module, "_WITHIN", 60.0)
+        yield
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

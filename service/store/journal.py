@@ -148,7 +148,7 @@ class Journal:
             connection.execute(insert_new(connection, answered), rows)
 
         try:
-            self._database.write(insert, within=_WITHIN, durability="fast")
+            self._database.write(insert, within=_WITHIN)
         except StoreAway as away:
             self._away = str(away)
             return False
