@@ -99,5 +99,8 @@ class Loop:
     def settle(self) -> None:
         """Wait until everything is on record, and have the memory know of it."""
         self.written()
+        ends = time.monotonic() + PATIENCE
         self._recall.look()
-        assert self._recall.state is None
+        while self._recall.state is not None:  # the machine is busy: a look waits for so long only
+            assert time.monotonic() < ends, self._recall.state
+            self._recall.look()
