@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from multiprocessing.util import Finalize
 from typing import Any
 
 import msgspec
@@ -222,4 +223,7 @@ _EMPTY: tuple[Any, ...] = (None, "", [], {})
 def wsgi(*_: Any) -> Flask:
     """What the production server asks a worker for."""
     watch_threads()
-    return create_app()
+    app = create_app()
+    # A worker ends without the interpreter's own clearing up (os._exit); what multiprocessing calls is called.
+    Finalize(app, app.extensions["store"].close, exitpriority=0)
+    return app

@@ -96,6 +96,7 @@ class Granian:
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._environment = {**environment(), **settings}
+        self._running: dict[int, subprocess.Popen[bytes]] = {}
 
     def start(self) -> tuple[int, int]:
         port = free_port()
@@ -108,6 +109,7 @@ class Granian:
                 connection = HTTPConnection("127.0.0.1", port, timeout=5)
                 connection.request("OPTIONS", _PATH)
                 assert connection.getresponse().status == 204
+                self._running[process.pid] = process
                 return process.pid, port
             except OSError:
                 assert process.poll() is None, "the server ended"
@@ -118,10 +120,16 @@ class Granian:
 
     def kill(self, pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        self._running.pop(pid).wait()
+
+    def stop(self, pid: int) -> None:
+        """End one as an operator does, and wait until it has."""
+        self._running[pid].terminate()
+        self._running.pop(pid).wait()
 
     def close(self) -> None:
-        """Nothing is left."""
+        for pid in list(self._running):
+            self.kill(pid)
 
 
 @dataclass

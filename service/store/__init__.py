@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, insert
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from service.config import Settings, SettingsError
 from service.store.availability import Availability
@@ -41,7 +42,7 @@ class Store:
         """
         self.pseudonyms, seal = _pseudonyms(settings), _seal(settings)
         self.database = database = database_of(settings)
-        availability, tokens = (Availability(lambda: _look(database)) for _ in range(2))
+        availability, tokens = (Availability(part, lambda: _look(database)) for part in ("feedback", "tokens"))
         self.feedback = FeedbackStore(database, availability, seal)
         self.replay = SqlReplay(database, tokens, _PATIENCE[settings.replay])
         self.journal = journal = Journal(database, on_lost=on_lost)
@@ -67,8 +68,17 @@ class Store:
 def database_of(settings: Settings) -> Database:
     """The database that the settings name; its state directory is there. Raises SettingsError."""
     if settings.database is not None:
-        return Database(make_url(settings.database).set(drivername="postgresql+psycopg"))
-    return Database(URL.create("sqlite", database=str(_state_directory(settings) / _FILE)))
+        try:
+            return Database(make_url(settings.database).set(drivername="postgresql+psycopg"))
+        except (ArgumentError, ValueError):
+            raise SettingsError(["database: this is no address of a PostgreSQL database"]) from None
+    path = _state_directory(settings) / _FILE
+    try:
+        # SQLite would make it readable for everybody, and its log with the same rights.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise SettingsError([f"state_directory: the store cannot be opened there: {error.strerror}"]) from error
+    return Database(URL.create("sqlite", database=str(path)))
 
 
 def _state_directory(settings: Settings) -> Path:
@@ -83,10 +93,13 @@ def _state_directory(settings: Settings) -> Path:
 def _pseudonyms(settings: Settings) -> Pseudonyms:
     if settings.pseudonym_keys:
         return Pseudonyms(settings.pseudonym_keys)
+    folder = _state_directory(settings)
     try:
-        return Pseudonyms([key_in(_state_directory(settings))])
+        return Pseudonyms([key_in(folder)])
     except OSError as error:
         raise SettingsError([f"state_directory: no key can be kept there: {error.strerror}"]) from error
+    except ValueError:
+        raise SettingsError(["state_directory: its pseudonym.key holds no key"]) from None
 
 
 def _seal(settings: Settings) -> Seal:

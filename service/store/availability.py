@@ -1,5 +1,6 @@
-"""Whether the store can be used: once it has failed nobody waits for it again before a look has found it well."""
+"""Whether a part of the store can be used: once it has failed nobody waits for it before a look has found it well."""
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Final
@@ -11,12 +12,14 @@ __all__ = ["Availability"]
 # Seconds between looks; feedback that was refused is told to come back no sooner.
 LOOK_AFTER: Final = 1.0
 
+_log: Final = logging.getLogger(__name__)
+
 
 class Availability:
-    """Guards calls on the store; `look` raises StoreAway while the store is away, and takes its time over it."""
+    """Guards calls on a part of the store; `look` raises StoreAway while it is away, and takes its time over it."""
 
-    def __init__(self, look: Callable[[], None], every: float = LOOK_AFTER) -> None:
-        self._look, self._every = look, every
+    def __init__(self, part: str, look: Callable[[], None], every: float = LOOK_AFTER) -> None:
+        self._part, self._look, self._every = part, look, every
         self._lock = threading.Lock()
         self._cause: str | None = None
         self._closed = threading.Event()
@@ -35,6 +38,8 @@ class Availability:
         """Tell that a call has failed: from now on the store is away, until a look finds it well."""
         with self._lock:
             first, self._cause = self._cause is None, cause
+        if first:
+            _log.warning("the store is away for %s: %s", self._part, cause)
         if first and not self._closed.is_set():
             threading.Thread(target=self._watch, name="osteohooks-store-look", daemon=True).start()
 
@@ -51,4 +56,5 @@ class Availability:
             else:
                 with self._lock:
                     self._cause = None
+                _log.warning("the store is back for %s", self._part)
                 return

@@ -23,8 +23,9 @@ __all__ = ["Database", "StoreAway", "insert_new"]
 T = TypeVar("T")
 Durability = Literal["durable", "fast"]
 
-# Calls of one process at a time. Feedback of four blocking threads, tokens of as many, the journal, and one to look.
-_THREADS: Final = 8
+# Calls of one process at a time: four blocking threads, the journal, and one beside it. A worker has up to twice as
+# many connections, since what must be on disk has others than what need not.
+_THREADS: Final = 6
 # Seconds. libpq takes no connect_timeout below 2.
 _CONNECT: Final = 2
 _STATEMENT: Final = 5

@@ -4,17 +4,19 @@ So the store can neither delay nor break an answer. While it is slow or away the
 comes is lost, and counted.
 """
 
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from service.store.database import Database, StoreAway, insert_new
 from service.store.tables import answered
@@ -30,6 +32,8 @@ _RETRY: Final = 1.0
 _WITHIN: Final = 10.0
 # A row that has waited so long says that the store is behind.
 _LATE: Final = 5.0
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -142,17 +146,31 @@ class Journal:
     def _write(self) -> bool:
         """Write the oldest rows; whether that succeeded. They wait on until it has."""
         rows = [msgspec.structs.asdict(row) for _, row in islice(self._queue, _BATCH)]
+        try:
+            self._insert(rows)
+        except StoreAway as away:
+            if self._away is None:
+                _log.warning("the store is away for the journal: %s", away)
+            self._away = str(away)
+            return False
+        if self._away is not None:
+            _log.warning("the store is back for the journal")
+        self._away = None
+        for _ in rows:
+            self._queue.popleft()
+        return True
 
+    def _insert(self, rows: list[dict[str, Any]]) -> None:
         def insert(connection: Connection) -> None:
             # A row that is there already is of the same answer, given twice, or of a write that was given up too soon.
             connection.execute(insert_new(connection, answered), rows)
 
         try:
             self._database.write(insert, within=_WITHIN)
-        except StoreAway as away:
-            self._away = str(away)
-            return False
-        self._away = None
-        for _ in rows:
-            self._queue.popleft()
-        return True
+        except (SQLAlchemyError, ValueError) as error:  # a value that the database does not take
+            if len(rows) > 1:
+                for row in rows:
+                    self._insert([row])
+                return
+            _log.error("a row of the journal cannot be written: %s", type(error).__name__)
+            self._lose("refused", 1)

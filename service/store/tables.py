@@ -60,6 +60,16 @@ class Utc(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class ClientText(TypeDecorator[str]):
+    """Text that a client chose; NUL and lone surrogates, which not every database takes, are replaced."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else value.encode("utf-8", "replace").decode().replace("\0", "?")
+
+
 # What users did with cards, as told by clients; rows are added and never changed. `event` is the digest by which a
 # repeat is known. `card` may be one that we never answered. `suggestions` are the accepted ones.
 feedback: Final = Table(
@@ -69,8 +79,8 @@ feedback: Final = Table(
     Column("event", LargeBinary(16), nullable=False, unique=True),
     Column("received_at", Utc, nullable=False, index=True),
     Column("service", String(256), nullable=False),
-    Column("issuer", Text),
-    Column("tenant", Text),
+    Column("issuer", ClientText),
+    Column("tenant", ClientText),
     Column("card", String(256), nullable=False, index=True),
     Column("outcome", String(16), nullable=False),
     Column("outcome_at", Utc, nullable=False),
@@ -100,8 +110,8 @@ answered: Final = Table(
     Column("edition", String(64), nullable=False),
     Column("indicator", String(8), nullable=False),
     Column("language", String(16), nullable=False),
-    Column("issuer", Text),
-    Column("tenant", Text),
+    Column("issuer", ClientText),
+    Column("tenant", ClientText),
     Column("role", String(64)),
     Column("patient", String(32), nullable=False),
     Column("evidence", String(32), nullable=False),

@@ -104,6 +104,18 @@ def test_closing_writes_what_waits(new_settings: Make) -> None:
     assert [found["card"] for found in kept(settings)] == [f"{number:04}" for number in range(2_500)]
 
 
+def test_a_row_that_no_database_takes_costs_no_other(new_settings: Make, caplog: pytest.LogCaptureFixture) -> None:
+    settings = new_settings()
+    lost: list[tuple[str, int]] = []
+    with store_of(settings, on_lost=lambda cause, rows: lost.append((cause, rows))) as store:
+        store.journal.append([row("a"), row("Quast\ud800"), row("b", tenant="north\0\ud800")])
+        until(lambda: store.journal.queued == 0)
+        assert (store.journal.lost, store.journal.state, lost) == (1, None, [("refused", 1)])
+    assert [(found["card"], found["tenant"]) for found in kept(settings)] == [("a", None), ("b", "north??")]
+    assert "Quast" not in caplog.text
+    assert caplog.messages == ["a row of the journal cannot be written: UnicodeEncodeError"]
+
+
 class Away(Database):
     """A database that is away, or hangs, as long as it is told to."""
 

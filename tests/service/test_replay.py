@@ -79,7 +79,7 @@ def remembered(store: Store) -> int:
 def test_what_has_expired_is_swept_away(new_settings: Make) -> None:
     with stores(new_settings(), 1) as (store,):
         now = 1000.0
-        replay = SqlReplay(store.database, Availability(lambda: None), 30.0, clock=lambda: now)
+        replay = SqlReplay(store.database, Availability("tokens", lambda: None), 30.0, clock=lambda: now)
         assert replay.first_use("i", "1", 1010.0)
         assert replay.first_use("i", "2", 9000.0)
         now += replay_module._SWEEP
@@ -146,7 +146,7 @@ def test_while_the_store_is_away(mode: str, status: int, tmp_path: Path) -> None
         assert one.call(token()) == 200
 
 
-def test_a_store_that_fails_is_not_asked_again_before_it_was_looked_at() -> None:
+def test_a_store_that_fails_is_not_asked_again_before_it_was_looked_at(caplog: pytest.LogCaptureFixture) -> None:
     class Broken:
         asked = 0
 
@@ -163,7 +163,7 @@ def test_a_store_that_fails_is_not_asked_again_before_it_was_looked_at() -> None
             raise StoreAway("away")
 
     database: Any = Broken()
-    availability = Availability(look, every=0.001)
+    availability = Availability("tokens", look, every=0.001)
     replay = SqlReplay(database, availability, 0.1)
     with pytest.raises(ReplayStoreAway, match=r"^locked$"):
         replay.first_use("i", "1", 0)
@@ -178,3 +178,5 @@ def test_a_store_that_fails_is_not_asked_again_before_it_was_looked_at() -> None
         replay.first_use("i", "1", 0)
     assert database.asked == 2
     availability.close()
+    away, back = "the store is away for tokens: locked", "the store is back for tokens"
+    assert caplog.messages[:3] == [away, back, away]

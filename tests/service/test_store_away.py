@@ -62,7 +62,7 @@ def fill(settings: Settings, store: Store) -> Callable[[], None]:
 
 
 @pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
+def hurried(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Sets how many seconds calls wait for the store."""
 
     def wait(seconds: float) -> None:
