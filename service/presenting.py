@@ -117,11 +117,11 @@ class Presenting:
         )
 
     def _ordered(self, name: str, decision: Decision) -> bool:
-        """Whether an order that a card may suggest is among the drafts or in the record."""
-        order, chart = self._rules.orders[name], decision.facts.chart
-        if order.drug is not None:
-            return any(use.drug == order.drug and use.state in ("active", "planned") for use in chart.uses)
-        return not chart.requested.isdisjoint(order.codes)
+        """Whether an examination that a card may suggest is among the drafts or in the record.
+
+        Medicines need no such look: one that is ordered is new evidence, and its rule sees it.
+        """
+        return not decision.facts.chart.requested.isdisjoint(self._rules.orders[name].codes)
 
 
 def _count(recorded: Recorded) -> None:
