@@ -9,7 +9,7 @@ HASHED := install --require-hashes --only-binary :all:
 LOCK := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-find-links pyproject.toml
 
-.PHONY: help setup run test check crash lock clean
+.PHONY: help setup run test month check crash lock clean
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -25,6 +25,9 @@ test: $(VENV)/ready-to-test  ## run the tests and hold the coverage against its 
 	$(BIN)/coverage run -m pytest $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/python tests/coverage_gates.py
+
+month: $(VENV)/ready-to-test  ## simulate a month of 500 patients: what the memory keeps away (ARGS="--patients 100")
+	$(BIN)/python -m tests.operations.simulated_month $(ARGS)
 
 check: $(VENV)/ready-to-test  ## lint, format, types and import arrows
 	$(BIN)/ruff check

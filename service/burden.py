@@ -48,13 +48,18 @@ class Burden:
         self._sites = frozenset(table.site for table in tables if table.site is not None)
         self._made: dict[tuple[str, str, bool, Asker], Choice] = {}
 
+    @property
+    def idle(self) -> bool:
+        """Whether the site has chosen nothing: then every choice is to show."""
+        return not self._tables
+
     def asker(self, hook: str, user_id: str, *sites: str | None) -> Asker:
         """Who asks; `sites` are the issuer and the tenant, where known. Those that no table names are left out."""
         return Asker(hook, role_of(user_id), self._sites.intersection(filter(None, sites)))
 
     def choice(self, finding: Finding, asker: Asker) -> Choice:
         """What is to become of a finding for who asks."""
-        if not self._tables:
+        if self.idle:
             return _SHOWN
         key = (finding.section.name, finding.outcome.code, finding.indicator == "critical", asker)
         made = self._made.get(key)

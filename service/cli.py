@@ -1,4 +1,4 @@
-"""The command line: `osteohooks serve | assess | demo | token | conformance | db`.
+"""The command line: `osteohooks serve | assess | demo | token | conformance | db | feedback`.
 
 Exit status: 0 done, 1 a fault of ours, 2 what was given cannot be used (a file, a flag, a setting, a port).
 """
@@ -107,6 +107,20 @@ def _parser() -> argparse.ArgumentParser:
         if name == "purge":
             action.add_argument("--older-than", required=True, metavar="AGE", help="such as 90d, 13m or 2y")
         action.set_defaults(run=_db, action=name)
+    feedback = commands.add_parser("feedback", help="how the cards fare: shown, accepted, overridden, held back")
+    actions = feedback.add_subparsers(required=True, metavar="ACTION")
+    report = actions.add_parser("report", help="count what became of the advice")
+    report.add_argument("--by", default="rule,outcome", help="rule, outcome, site, month, hook, role or indicator")
+    report.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    report.add_argument("--plots", type=Path, metavar="FOLDER", help="draw it as well, as SVG files in FOLDER")
+    export = actions.add_parser("export", help="write what became of each finding, a line each")
+    export.add_argument("--format", choices=("ndjson", "audit-event"), default="ndjson")
+    for name, action in (("report", report), ("export", export)):
+        action.add_argument("--since", metavar="DATE", help="the first day to be counted, YYYY-MM-DD")
+        action.add_argument("--until", metavar="DATE", help="the day after the last one")
+        action.add_argument("--output", type=Path, metavar="FILE", help="where to write it")
+        action.add_argument("--config", type=Path, help="a TOML settings file")
+        action.set_defaults(run=_feedback, action=name)
     return parser
 
 
@@ -369,6 +383,22 @@ def _db(options: argparse.Namespace) -> int:
         if options.action == "purge":
             return commands.purge(settings, options.older_than)
         return {"upgrade": commands.upgrade, "check": commands.check}[options.action](settings)
+    except commands.Unusable as error:
+        raise Unusable(str(error)) from error
+
+
+# -- feedback --------------------------------------------------------------------------------------
+
+
+def _feedback(options: argparse.Namespace) -> int:
+    from service.analytics import commands
+
+    settings = Settings.load(os.environ, options.config)
+    given = {"since": options.since, "until": options.until, "form": options.format, "output": options.output}
+    try:
+        if options.action == "export":
+            return commands.export(settings, **given)
+        return commands.show(settings, by=options.by, plots=options.plots, **given)
     except commands.Unusable as error:
         raise Unusable(str(error)) from error
 

@@ -4,61 +4,100 @@ It must not change by itself: no age, no length of time, no name that a record s
 a medicine that is taken already is no new evidence, and neither is a planned one that was signed.
 """
 
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import Final
 
 from fhir_profiles import Evidence
 from service.decide import Decision, Finding
+from service.rules import Rules
 
-__all__ = ["Grounds"]
+__all__ = ["Digests", "Grounds", "facts_behind"]
 
 # In use either way, as the tier has it.
-_GOING_ON: Final = {"planned": "current"}
+_PLANNED: Final = "planned"
 # Of an undated length of time in these units nobody knows when it was so: it grows by itself.
 _TIMES: Final = frozenset({"d", "mo", "a"})
 
 
-class Grounds:
-    """The grounds of a decision's findings; each fact is put into words once."""
+def facts_behind(rules: Rules) -> Mapping[str, tuple[str, ...]]:
+    """The facts that each section asks for, by its name; those of the assessment where it asks for that."""
+    found: dict[str, tuple[str, ...]] = {}
+    for section in (rules.assessment, *rules.sections):
+        own = [name for name in section.facts if name in rules.terms.facts]
+        assessed = rules.assessment.facts if len(own) < len(section.facts) else ()
+        found[section.name] = tuple(dict.fromkeys((*own, *assessed)))
+    return found
 
-    def __init__(self, decision: Decision) -> None:
-        self._decision = decision
-        self._texts: dict[str, str] = {}
+
+class Grounds:
+    """The grounds of a decision's findings, `behind` being the facts of each section; each is put into words once."""
+
+    def __init__(self, decision: Decision, behind: Mapping[str, tuple[str, ...]]) -> None:
+        self._decision, self._behind = decision, behind
+        self._facts: dict[str, str] = {}
+        self._sections: dict[str, str] = {}
 
     def of(self, finding: Finding) -> str:
         """The grounds of a finding; its wording and loudness are part of them, so that a worse case is a new one."""
-        section, outcome, order = finding.section, finding.outcome, finding.order
-        parts = [outcome.variant, finding.indicator]
-        if order is not None:
-            parts += [order.drug, repr(order.dose), repr(order.unit), repr(order.interval_days), repr(order.route)]
+        outcome, order, rulings = finding.outcome, finding.order, finding.rulings
+        grounds = f"{outcome.variant}\n{finding.indicator}\n"
+        if order is None:
+            grounds += self._section(finding.section.name)
         else:
-            rules = self._decision.rules
-            facts = rules.terms.facts
-            asks_assessment = section is rules.assessment
-            for name in section.facts:
-                if name in facts:
-                    parts.append(self._fact(name))
-                else:
-                    asks_assessment = True
-            if asks_assessment:
-                parts += map(self._fact, rules.assessment.facts)
-        if finding.rulings:
-            rulings = {(r.gate.id, r.subject.drug, r.result, self._fact(r.gate.fact)) for r in finding.rulings}
-            parts += ["\t".join(ruling) for ruling in sorted(rulings)]
-        return "\n\n".join(parts)
+            grounds += f"{order.drug}\t{order.dose}\t{order.unit}\t{order.interval_days}\t{order.route}"
+        if rulings:
+            lines = {f"{r.gate.id}\t{r.subject.drug}\t{r.result}\n{self._fact(r.gate.fact)}" for r in rulings}
+            grounds = "\n\n".join((grounds, *sorted(lines)))
+        return grounds
+
+    def _section(self, name: str) -> str:
+        text = self._sections.get(name)
+        if text is None:
+            text = self._sections[name] = "\n\n".join(map(self._fact, self._behind.get(name, ())))
+        return text
 
     def _fact(self, name: str) -> str:
-        text = self._texts.get(name)
+        text = self._facts.get(name)
         if text is None:
-            fact = self._decision.facts[name]
-            shown = () if fact.shown is None else (fact.shown,)
-            items = {_item(evidence) for evidence in (*fact.evidence, *shown)}
-            text = self._texts[name] = "\n".join((name, *sorted(items)))
+            text = self._facts[name] = self._worded(name)
         return text
+
+    def _worded(self, name: str) -> str:
+        fact = self._decision.facts[name]
+        evidence, shown = fact.evidence, fact.shown
+        if not evidence:
+            return name if shown is None else f"{name}\n{_item(shown)}"
+        items = {_item(item) for item in evidence}
+        if shown is not None:
+            items.add(_item(shown))
+        return "\n".join((name, *sorted(items)))
 
 
 def _item(evidence: Evidence) -> str:
     if evidence.drug is not None:
-        use = evidence.use or ""
-        return f"{evidence.drug}\t{_GOING_ON.get(use, use)}"
-    by_itself = evidence.value is None or evidence.computed or (evidence.date is None and evidence.unit in _TIMES)
-    return f"{evidence.site}\t{evidence.date}\t{'' if by_itself else evidence.value!r}"
+        use = evidence.use
+        return f"{evidence.drug}\t{'current' if use == _PLANNED else use}"
+    value, date = evidence.value, evidence.date
+    if value is None or evidence.computed or (date is None and evidence.unit in _TIMES):
+        return f"{evidence.site}\t{date}"
+    return f"{evidence.site}\t{date}\t{value}"
+
+
+class Digests:
+    """Keyed digests of grounds: without the key nobody can find out a result by trying out results.
+
+    `keys` are hexadecimal, the newest first. Faster than HMAC by far, and as sound (RFC 7693, 1: BLAKE2 is keyed).
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._keys = tuple(map(bytes.fromhex, keys))
+
+    def of(self, grounds: str) -> str:
+        """The digest under the newest key, of 32 hexadecimal digits."""
+        return blake2b(grounds.encode(), key=self._keys[0], digest_size=16).hexdigest()
+
+    def all_of(self, grounds: str) -> tuple[str, ...]:
+        """The digest under each key, the newest first."""
+        text = grounds.encode()
+        return tuple(blake2b(text, key=key, digest_size=16).hexdigest() for key in self._keys)

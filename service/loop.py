@@ -9,7 +9,7 @@ from service.burden import Burden, unknown_names
 from service.config import Settings, SettingsError
 from service.memory import Memory
 from service.memory_page import load_memory_page
-from service.presenting import Presenting, Recorded
+from service.presenting import Presenting
 from service.recall import Recall
 from service.recording import clock_of, rows
 from service.rules import Rules
@@ -38,10 +38,15 @@ def presenting(settings: Settings, rules: Rules, store: Store | None) -> Present
     store.beside(Upkeep(tasks).close)
     now = clock_of(settings.today)
 
-    def record(recorded: Recorded) -> None:
-        journal.append(list(rows(recorded, pseudonyms, now())))
-
-    return Presenting(rules, burden, settings.max_cards, memory=memory, pseudonyms=pseudonyms, record=record)
+    present = Presenting(
+        rules,
+        burden,
+        settings.max_cards,
+        memory=memory,
+        pseudonyms=pseudonyms,
+        record=lambda recorded: journal.append(list(rows(recorded, pseudonyms, present.digests, now()))),
+    )
+    return present
 
 
 def counted(take: TakeFeedback) -> TakeFeedback:

@@ -13,23 +13,24 @@ from fhir_profiles import Resource
 from service import metrics
 from service.burden import Asker, Burden
 from service.decide import Decision
+from service.digests import Digests, Grounds, facts_behind
 from service.memory import Memory, Recollection
 from service.quiet import Shown, choose
 from service.rules import Rules
 from service.speak import Voice, speak
 
-__all__ = ["Presenting", "Pseudonymous", "Recorded", "evidence_parts", "patient_parts"]
+__all__ = ["Presenting", "Pseudonymous", "Recorded", "patient_parts"]
 
 
 class Pseudonymous(Protocol):
-    """What makes keyed digests that nobody can turn back: `service.store.sealing.Pseudonyms`."""
+    """What makes keyed pseudonyms that nobody can turn back: `service.store.sealing.Pseudonyms`."""
 
     def of(self, *parts: str) -> str:
-        """The digest under the newest key."""
+        """The pseudonym under the newest key, in hexadecimal."""
         ...
 
     def all_of(self, *parts: str) -> tuple[str, ...]:
-        """The digest under each key, the newest first."""
+        """The pseudonym under each key, the newest first."""
         ...
 
 
@@ -51,11 +52,6 @@ def patient_parts(request: HookRequest[Resource]) -> tuple[str, ...]:
     return ("patient", caller.iss if caller else "", (caller.tenant if caller else None) or "", request.patient_id)
 
 
-def evidence_parts(grounds: str) -> tuple[str, ...]:
-    """What the digest of a finding's grounds is made of."""
-    return ("evidence", grounds)
-
-
 class Presenting:
     """Presents decisions; `memory` needs `pseudonyms`, and without it nothing is remembered.
 
@@ -74,6 +70,8 @@ class Presenting:
     ) -> None:
         self._rules, self._burden, self._most = rules, burden, most
         self.memory, self._pseudonyms, self._record = memory, pseudonyms, record
+        self._behind = facts_behind(rules)
+        self.digests = Digests([] if pseudonyms is None else pseudonyms.all_of("evidence"))
 
     def __call__(
         self,
@@ -89,7 +87,8 @@ class Presenting:
         caller = request.caller
         sites = (caller.iss, caller.tenant) if caller is not None else ()
         asker = self._burden.asker(request.hook.name, request.user_id, *sites)
-        shown = choose(decision, self._burden, asker, self._recollection(request, decision), self._most)
+        recollection = self._recollection(request, decision)
+        shown = choose(decision, Grounds(decision, self._behind), self._burden, asker, recollection, self._most)
         built: list[Card] = []
 
         def building(plans: Iterable[Plan]) -> list[Card]:
@@ -112,17 +111,17 @@ class Presenting:
         return Recollection(
             page=self.memory.page,
             known=known,
-            digests=lambda evidence: pseudonyms.all_of(*evidence_parts(evidence)),
+            digests=self.digests.all_of,
             ordered=lambda name: self._ordered(name, decision),
             today=decision.facts.chart.today,
         )
 
     def _ordered(self, name: str, decision: Decision) -> bool:
-        """Whether an order that a card may suggest is among the drafts or in the record."""
-        order, chart = self._rules.orders[name], decision.facts.chart
-        if order.drug is not None:
-            return any(use.drug == order.drug and use.state in ("active", "planned") for use in chart.uses)
-        return not chart.requested.isdisjoint(order.codes)
+        """Whether an examination that a card may suggest is among the drafts or in the record.
+
+        Medicines need no such look: one that is ordered is new evidence, and its rule sees it.
+        """
+        return not decision.facts.chart.requested.isdisjoint(self._rules.orders[name].codes)
 
 
 def _count(recorded: Recorded) -> None:

@@ -33,13 +33,17 @@ class Shown:
     grounds: Grounds
 
 
-def choose(decision: Decision, burden: Burden, asker: Asker, recollection: Recollection | None, most: int) -> Shown:
+def choose(
+    decision: Decision, grounds: Grounds, burden: Burden, asker: Asker, recollection: Recollection | None, most: int
+) -> Shown:
     """What to show of a decision to who asks, on `most` cards at the most; critical cards always go out."""
     whole = opened(decision)
+    if burden.idle and recollection is None and len(whole) <= most:
+        cards = {topic: [(finding, finding.indicator) for finding in findings] for topic, findings in whole.items()}
+        return Shown(decision, cards, (), grounds)
     kept: list[Finding] = []
     source: dict[int, Finding] = {}  # by identity: what is shown of a finding may be a quieter copy
     whys: dict[int, str] = {}
-    grounds = Grounds(decision)
     for finding in decision.findings:
         choice = burden.choice(finding, asker)
         why = None if choice.show == "on" else choice.show
@@ -55,12 +59,12 @@ def choose(decision: Decision, burden: Burden, asker: Asker, recollection: Recol
     shown = replace(decision, findings=kept)
     if not offers:
         shown.verdicts, shown.recommended = [], None
-    cards = opened(shown)
-    for topic in sorted(cards, key=lambda topic: -SEVERITY[cards[topic][0].indicator])[most:]:
-        if cards[topic][0].indicator != "critical":
-            whys |= {id(source[id(copy)]): "cap" for copy in cards.pop(topic)}
+    left = opened(shown)
+    for topic in sorted(left, key=lambda topic: -SEVERITY[left[topic][0].indicator])[most:]:
+        if left[topic][0].indicator != "critical":
+            whys |= {id(source[id(copy)]): "cap" for copy in left.pop(topic)}
     shown.findings = [copy for copy in kept if id(source[id(copy)]) not in whys]
-    out = {topic: [(source[id(copy)], copy.indicator) for copy in copies] for topic, copies in cards.items()}
+    out = {topic: [(source[id(copy)], copy.indicator) for copy in copies] for topic, copies in left.items()}
     going = {id(finding) for findings in out.values() for finding, _ in findings}
     held = []
     for topic, findings in whole.items():

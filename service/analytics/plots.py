@@ -52,7 +52,7 @@ def _fates(lines: Sequence[Line]) -> Any:
     axes.invert_yaxis()
     axes.set_xlabel("findings")
     axes.set_title("What became of each outcome")
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=len(_COLOURS))
     return figure
 
 
@@ -69,7 +69,9 @@ def _months(lines: Sequence[Line]) -> Any:
     axes.set_ylabel("findings")
     share = axes.twinx()
     told = [(line.keys[0], line.acceptance) for line in lines if line.acceptance is not None]
-    share.plot([month for month, _ in told], [rate for _, rate in told], marker="^", color="#009E73", label="accepted")
+    share.plot(
+        [month for month, _ in told], [rate for _, rate in told], marker="^", color="#009E73", label="accepted (share)"
+    )
     share.set_ylim(0, 1)
     share.set_ylabel("accepted, of those with feedback")
     axes.set_title("Shown, held back and accepted by month")

@@ -71,14 +71,15 @@ class Line:
             self.seconds.append(fate.seconds)
 
 
-def report(fates: Iterable[Fate], by: Sequence[str]) -> list[Line]:
-    """A line for each combination of values of the dimensions `by`, sorted."""
-    keys = [DIMENSIONS[name] for name in by]
-    lines: dict[tuple[str, ...], Line] = {}
+def report(fates: Iterable[Fate], *groupings: Sequence[str]) -> list[list[Line]]:
+    """For each grouping (some DIMENSIONS) the lines of its values, sorted; the fates are gone through once."""
+    keys = [[DIMENSIONS[name] for name in grouping] for grouping in groupings]
+    found: list[dict[tuple[str, ...], Line]] = [{} for _ in groupings]
     for fate in fates:
-        found = tuple(key(fate) for key in keys)
-        lines.setdefault(found, Line(found)).add(fate)
-    return [lines[found] for found in sorted(lines)]
+        for key, lines in zip(keys, found, strict=True):
+            values = tuple(dimension(fate) for dimension in key)
+            lines.setdefault(values, Line(values)).add(fate)
+    return [[lines[values] for values in sorted(lines)] for lines in found]
 
 
 def _records(lines: Sequence[Line], by: Sequence[str]) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ class Loop:
     """A service with a store, whose clock is set by the test and whose memory is brought up to date by it."""
 
     def __init__(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.today = TODAY
+        self.today, self.settings = TODAY, settings
         loop = self
 
         class Clock(datetime):
@@ -40,7 +40,7 @@ class Loop:
             def now(cls, tz: Any = None) -> Any:
                 return datetime.combine(loop.today, datetime.now(UTC).timetz())
 
-        for module in ("app", "recording", "store.feedback"):
+        for module in ("app", "recording", "recall", "store.feedback"):
             monkeypatch.setattr(f"service.{module}.datetime", Clock)
         monkeypatch.setattr("service.app.load_rules", _RULES)
         app = create_app(settings)
@@ -50,6 +50,7 @@ class Loop:
         assert isinstance(presenting.memory, Memory)
         self.store, self.memory = store, presenting.memory
         self._client = app.test_client()
+        self._recall = Recall(store.database, self.memory)
 
     def ask(self, record: Record, hook: str = "patient-view", lang: str = "en", drafts: Sequence[Json] = ()) -> Answer:
         """Ask about a patient, as each opening of a chart does."""
@@ -98,4 +99,8 @@ class Loop:
     def settle(self) -> None:
         """Wait until everything is on record, and have the memory know of it."""
         self.written()
-        Recall(self.store.database, self.memory).look()
+        ends = time.monotonic() + PATIENCE
+        self._recall.look()
+        while self._recall.state is not None:  # the machine is busy: a look waits for so long only
+            assert time.monotonic() < ends, self._recall.state
+            self._recall.look()

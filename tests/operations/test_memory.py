@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from service.config import Settings
+from service.config import QuietSettings, Settings
 from service.recall import Recall
-from service.store.tables import feedback
+from service.store.tables import answered, feedback
 from tests.builder import Record
 from tests.databases import Make
 from tests.drafts import ibandronate_weekly
-from tests.fhir_pieces import Json
+from tests.fhir_pieces import TODAY, Json
 from tests.front_door import Answer, findings
 from tests.operations.looped import PATIENCE, Loop
 from tests.operations.test_metrics import sample
@@ -116,6 +116,60 @@ def test_the_answer_is_otherwise_the_same(loop: Loop) -> None:
 def test_without_a_reason_that_fits_it_is_shown_again(code: str | None, loop: Loop) -> None:
     set_aside(loop, "supplements", code)
     assert topics(loop.ask(high())) == TOPICS
+
+
+def test_a_code_of_another_system_is_another_reason(loop: Loop) -> None:
+    reason = {"code": "patient-refuses", "system": "https://ehr.example.org/reasons"}
+    item = {"card": card(loop.ask(high()), "supplements")["uuid"], "outcome": "overridden"}
+    item |= {"outcomeTimestamp": "2026-11-20T12:00:00Z", "overrideReason": {"reason": reason}}
+    loop.tell(item)
+    loop.settle()
+    assert topics(loop.ask(high())) == TOPICS
+
+
+def test_while_the_store_is_away_the_memory_stays_as_it_is(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    set_aside(loop, "supplements", "patient-refuses")
+    loop.store.close()
+    recall = Recall(loop.store.database, loop.memory)
+    assert recall.state is None
+    for _ in range(2):
+        recall.look()
+    assert recall.state == "closed"
+    assert [record.msg for record in caplog.records] == [{"event": "the memory is not up to date", "cause": "closed"}]
+    assert sample("osteohooks_memory_age_seconds") > 0
+    assert "supplements" not in topics(loop.ask(high()))
+
+
+def journal(loop: Loop) -> list[Any]:
+    loop.written()
+    return loop.store.database.read(lambda c: list(c.execute(select(answered))), within=30)
+
+
+@pytest.mark.parametrize(("show", "recorded"), [("silent", True), ("off", False)])
+def test_what_is_silent_is_on_record_and_what_is_off_is_not(show: Any, recorded: bool, start: Start) -> None:
+    loop = start(quiet=(QuietSettings(rule="tian_2025_ai_bone_loss/supplements", show=show),))
+    loop.ask(high())
+    rows = journal(loop)
+    shown = {row.outcome for row in rows if row.held is None}
+    assert {"risk-tier", "order-safety-labs"} <= shown
+    assert "calcium-vitamin-d" not in shown
+    held = [row for row in rows if row.held is not None]
+    assert [(row.outcome, row.held) for row in held] == [("calcium-vitamin-d", "silent")] * 2 * recorded
+    assert {row.card for row in held}.isdisjoint(row.card for row in rows if row.held is None)
+
+
+def test_what_is_put_on_record(loop: Loop) -> None:
+    answer = loop.ask(high())
+    rows = journal(loop)
+    assert {(row.card, row.outcome) for row in rows} == {
+        (one["uuid"], outcome) for one in answer.cards for outcome in findings(one)
+    }
+    first = next(row for row in rows if row.card == answer.cards[0]["uuid"] and row.position == 0)
+    assert (first.indicator, first.hook, first.language) == ("warning", "patient-view", "en")
+    assert (first.service, first.role, first.issuer) == ("bone-health-patient-view", "practitioner", None)
+    assert (first.rule, first.edition) == ("tian_2025_ai_bone_loss/classification", "2025.1")
+    assert first.at.date() == TODAY
+    assert {len(row.patient) for row in rows} == {len(row.evidence) for row in rows} == {32}
 
 
 def test_it_stays_away_in_every_language_and_on_every_hook(loop: Loop) -> None:
