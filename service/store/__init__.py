@@ -25,7 +25,7 @@ from service.store.tables import HEAD, used_token
 __all__ = ["Row", "Store", "StoreAway", "database_of"]
 
 _FILE: Final = "osteohooks.sqlite3"
-# Seconds: for a look at a store that was away, and for the first one of a process, which may have to make the tables.
+# Seconds: for a look at the store, and for the first one at an embedded one, which may have to make the tables.
 _LOOK: Final = 2.0
 _START: Final = 30.0
 # Seconds that a call waits to learn whether its token was used: where that decides, and where it is only noted.
@@ -55,7 +55,7 @@ class Store:
         self._beside: list[Callable[[], None]] = []
         self.close = weakref.finalize(self, _close, self._beside, database, journal, availability, tokens)
         try:
-            _ready(database, _START)
+            _ready(database, _START if database.is_sqlite else _LOOK)
         except StoreAway as away:
             availability.failed(str(away))
             tokens.failed(str(away))

@@ -18,7 +18,9 @@ from service.store.tables import HEAD, METADATA
 
 __all__ = ["Unusable", "check", "make_ready", "purge", "upgrade"]
 
-_WITHIN = 600.0  # seconds; whoever upgrades a large database waits for it
+# Seconds: whoever upgrades a large database waits for it; a server that starts waits for no database.
+_WITHIN = 600.0
+_LOOK = 10.0
 
 
 class Unusable(Exception):
@@ -30,18 +32,19 @@ def make_ready(settings: Settings) -> None:
 
     A store that is away stops no start, and is told. Raises Unusable.
     """
-    database = database_of(settings)
+    database, hangs = database_of(settings), False
     try:
         if database.is_sqlite:
             database.upgrade(within=_WITHIN)
-        elif database.version(within=_WITHIN) != HEAD:
+        elif database.version(within=_LOOK) != HEAD:
             raise Unusable("the database is not of this version; run osteohooks db upgrade")
     except StoreAway as away:
         if str(away) == "schema":
             raise Unusable("the database is of a newer version than this service") from None
+        hangs = str(away) == "slow"
         print(f"osteohooks: the store is away ({away}); starting without it", file=sys.stderr)
     finally:
-        database.close()
+        database.close(wait=not hangs)  # the server forks its workers, and no thread may be about when it does
 
 
 def upgrade(settings: Settings) -> int:

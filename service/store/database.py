@@ -93,10 +93,10 @@ class Database:
             with closing(self._engines["durable"].raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # outside any transaction
 
-    def close(self) -> None:
-        """Let go of every connection; calls that still run end by themselves."""
+    def close(self, *, wait: bool = False) -> None:
+        """Let go of every connection; calls that still run end by themselves, or are waited for."""
         self._closed = True
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=wait, cancel_futures=True)
         for engine in self._engines.values():
             engine.dispose()
 
