@@ -67,7 +67,8 @@ class Database:
             with suppress(StoreAway):
                 self._tried(work, self._engines["fast"])
 
-        self._threads.submit(attempt)
+        with suppress(RuntimeError):  # the pool was closed
+            self._threads.submit(attempt)
 
     def version(self, *, within: float) -> str | None:
         """The migration at which the database stands, None for an empty one. Raises StoreAway."""
@@ -103,8 +104,10 @@ class Database:
     def _timely(self, call: Callable[[], T], within: float) -> T:
         try:
             called = self._threads.submit(call)
-        except RuntimeError:  # the way in which a pool that was closed says so
-            raise StoreAway("closed") from None
+        except RuntimeError:  # the way in which a pool says that it takes no more
+            if self._closed:
+                raise StoreAway("closed") from None
+            return call()  # the interpreter is ending, and starts no threads: the journal writes its last rows itself
         try:
             return called.result(within)
         except TooLate:

@@ -92,6 +92,13 @@ def test_a_closed_database_is_away(database: Database) -> None:
     database.close()
     with pytest.raises(StoreAway, match=r"^closed$"):
         database.version(within=60)
+    database.later(lambda connection: None)
+
+
+def test_while_the_interpreter_ends_calls_are_made_where_they_are_asked_for(database: Database) -> None:
+    database._threads.shutdown()
+    thread = database.read(lambda connection: threading.current_thread(), within=60)
+    assert thread is threading.current_thread()
 
 
 def test_what_nobody_waits_for_may_fail(database: Database) -> None:
