@@ -243,6 +243,19 @@ def test_critical_advice_is_never_held_back(loop: Loop) -> None:
     assert after.cards[0]["detail"] == first.cards[0]["detail"]
 
 
+def test_a_critical_card_goes_out_whole(loop: Loop) -> None:
+    """Also what else stands on it, though that was set aside while nothing critical was there."""
+    record = high().lab("creatinine_clearance", 28, None, "2026-11-10")
+    warned = loop.ask(record)
+    assert card(warned, "safety")["indicator"] == "warning"
+    loop.override(card(warned, "safety"), "patient-contraindication")
+    loop.settle()
+    assert "safety" not in topics(loop.ask(record))
+    critical = card(loop.ask(record.drug("raloxifene")), "safety")
+    assert critical["indicator"] == "critical"
+    assert set(findings(critical)) == {"serm-with-endocrine-therapy", *findings(card(warned, "safety"))}
+
+
 def test_the_last_word_counts(loop: Loop) -> None:
     answer = set_aside(loop, "supplements", "not-convenient-feasible")
     loop.today = date(2026, 11, 21)
