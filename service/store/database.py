@@ -24,7 +24,7 @@ T = TypeVar("T")
 Durability = Literal["durable", "fast"]
 
 # Calls of one process at a time: four blocking threads, the journal, and one beside it. A worker has up to twice as
-# many connections, since what must be on disk has others than what need not.
+# many connections, since what must be on disk has others than what need not; nobody ever waits for one.
 _THREADS: Final = 6
 # Seconds. libpq takes no connect_timeout below 2.
 _CONNECT: Final = 2
@@ -48,6 +48,7 @@ class Database:
         make = _sqlite if self.is_sqlite else _postgresql
         self._engines = {"durable": make(url, "durable"), "fast": make(url, "fast")}
         self._writer = threading.Lock()
+        self._closed = False
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="osteohooks-store")
 
     def write(self, work: Callable[[Connection], T], *, within: float, durability: Durability = "durable") -> T:
@@ -94,6 +95,7 @@ class Database:
 
     def close(self) -> None:
         """Let go of every connection; calls that still run end by themselves."""
+        self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         for engine in self._engines.values():
             engine.dispose()
@@ -132,14 +134,17 @@ class Database:
             raise
         except exc.DBAPIError as error:
             raise StoreAway(_cause(error)) from None
-        except exc.TimeoutError:
-            raise StoreAway("busy") from None
 
     def _in_transaction(self, work: Callable[[Connection], T], engine: Engine) -> T:
         # SQLite takes one writer at a time and has the others look again and again: here they queue.
         alone = self.is_sqlite and "reading" not in engine.get_execution_options()
-        with self._writer if alone else nullcontext(), engine.begin() as connection:
-            return work(connection)
+        with self._writer if alone else nullcontext(), engine.connect() as connection:
+            try:
+                with connection.begin():
+                    return work(connection)
+            finally:
+                if self._closed:
+                    connection.invalidate()  # the pool is gone, and nobody else would close it
 
 
 def insert_new(connection: Connection, table: Table) -> Insert:
@@ -162,6 +167,8 @@ _CAUSES: Final = {
     "42P01": "schema",
     "42703": "schema",
 }
+# Connection, login, no such database, no resources, shut down (PostgreSQL, appendix A); without a code: no connection.
+_NOT_SERVED: Final = ("08", "28", "3D", "53", "57P")
 
 
 def _cause(error: exc.DBAPIError) -> str:
@@ -172,7 +179,8 @@ def _cause(error: exc.DBAPIError) -> str:
             return "schema"
         name = getattr(found, "sqlite_errorname", "")
         return next((cause for prefix, cause in _CAUSES.items() if name.startswith(prefix)), "fault")
-    return _CAUSES.get(getattr(found, "sqlstate", None) or "", "away")
+    state = getattr(found, "sqlstate", None) or "08"
+    return _CAUSES.get(state) or ("away" if state.startswith(_NOT_SERVED) else "fault")
 
 
 def _sqlite(url: URL, durability: Durability) -> Engine:
@@ -206,7 +214,6 @@ def _postgresql(url: URL, durability: Durability) -> Engine:
         url,
         pool_size=_THREADS,
         max_overflow=0,
-        pool_timeout=_CONNECT,
         hide_parameters=True,
         connect_args={
             "connect_timeout": _CONNECT,

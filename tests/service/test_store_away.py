@@ -21,6 +21,7 @@ from service.app import create_app
 from service.config import IssuerSettings, Settings
 from service.demo import demo_request
 from service.store import Store, database_of
+from service.store import database as database_module
 from service.store import feedback as feedback_module
 from tests.databases import KEY as PSEUDONYM_KEY
 from tests.databases import SERVER_FAULTS
@@ -120,6 +121,12 @@ class Front:
     @property
     def wrong(self) -> dict[str, str]:
         return {name: state for name, check in self.store.checks.items() if (state := check()) is not None}
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite gives up sooner on a file that is locked, so that the test need not wait for it."""
+    monkeypatch.setattr(database_module, "_STATEMENT", 1)
 
 
 def secured(fault: str, tmp_path: Path, request: pytest.FixtureRequest, replay: str) -> Settings:
