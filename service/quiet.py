@@ -1,7 +1,8 @@
 """Which of the advice is shown: what a user set aside, and what a site does not want, stays off the cards.
 
 The decision itself does not change, and neither does the assessment that goes with every answer; what is held back is
-known by its reason. Critical advice is held back by nothing but a setting that says so for it.
+known by its reason. Critical advice is held back by nothing but a setting that says so for it, and the memory takes
+nothing from a critical card.
 """
 
 from dataclasses import dataclass, replace
@@ -44,10 +45,16 @@ def choose(
     kept: list[Finding] = []
     source: dict[int, Finding] = {}  # by identity: what is shown of a finding may be a quieter copy
     whys: dict[int, str] = {}
+    # A critical card goes out whole: the memory takes nothing from it.
+    untouched = {topic for topic, findings in whole.items() if findings[0].indicator == "critical"}
     for finding in decision.findings:
         choice = burden.choice(finding, asker)
         why = None if choice.show == "on" else choice.show
-        if why is None and recollection is not None:
+        if (
+            why is None
+            and recollection is not None
+            and decision.rules.outcomes[finding.outcome.code]["topic"] not in untouched
+        ):
             why = recollection.why(grounds, finding)
         if why is not None:
             whys[id(finding)] = why

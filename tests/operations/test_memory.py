@@ -215,10 +215,48 @@ def test_what_is_nothing_new_brings_nothing_back(topic: str, loop: Loop) -> None
         assert topic not in topics(loop.ask(record))
 
 
-def test_a_birthday_is_no_new_evidence(loop: Loop) -> None:
+@pytest.mark.parametrize("topic", TOPICS)
+def test_what_changes_by_itself_is_no_new_evidence(topic: str, loop: Loop) -> None:
+    """A birthday, months of treatment, a clearance that is computed with the age."""
+    record = high(born="1958-01-01").lab("creatinine", 0.9, "mg/dL", "2026-11-10").lab("weight", 60, None, "2026-11-10")
+    record.drug("alendronate", dose="70 mg every 1 wk", start="2020-01-01", end="2022-01-01", status="stopped")
+    set_aside(loop, topic, "patient-contraindication", record)
+    # Beyond the birthday, within the time in which the laboratory's values are fresh.
+    loop.today = date(2027, 1, 25)
+    assert topic not in topics(loop.ask(record))
+
+
+def test_a_clearance_that_is_computed_with_the_age_is_no_new_evidence(loop: Loop) -> None:
+    record = high(born="1958-01-01").lab("creatinine", 2.0, "mg/dL", "2026-11-10").lab("weight", 60, None, "2026-11-10")
+    before = loop.ask(record)
+    loop.override(card(before, "safety"), "patient-contraindication")
+    loop.settle()
+    assert "safety" not in topics(loop.ask(record))
+    loop.today = date(2027, 1, 25)
+    after = loop.ask(record)
+    assert "renal-block" in after.outcomes
+    then, now = (each.facts("creatinine_clearance")[0]["value"] for each in (before, after))
+    assert then > now, "a year older"
+    assert "safety" not in topics(after)
+
+
+def test_a_result_that_was_corrected_is_new_evidence(loop: Loop) -> None:
     set_aside(loop, "tier", "patient-contraindication")
-    loop.today = date(2027, 8, 1)  # half a year from either birthday is in May
-    assert "tier" not in topics(loop.ask(high()))
+    corrected = Record().condition("breast-cancer").t_score("lumbar-spine", -3.1).drug("letrozole")
+    elsewhere = Record().condition("breast-cancer").t_score("total-hip", -2.8).drug("letrozole")
+    for record in (corrected, elsewhere):
+        assert "tier" in topics(loop.ask(record))
+
+
+def test_what_becomes_more_urgent_comes_back(loop: Loop) -> None:
+    record = high().drug("denosumab", dose="60 mg", resource="MedicationAdministration", start="2026-05-10")
+    first = card(loop.ask(record), "safety")
+    assert (first["indicator"], findings(first)) == ("info", ["denosumab-sequential"])
+    loop.override(first, "patient-contraindication")
+    loop.settle()
+    assert "safety" not in topics(loop.ask(record))
+    loop.today = date(2026, 12, 20)
+    assert card(loop.ask(record), "safety")["indicator"] == "warning"
 
 
 def test_agents_that_were_declined_are_not_offered_on_a_card_that_comes_for_another_reason(loop: Loop) -> None:
@@ -241,6 +279,19 @@ def test_critical_advice_is_never_held_back(loop: Loop) -> None:
     after = loop.ask(high(), "order-sign", drafts=drafts)
     assert [one["indicator"] for one in after.cards] == ["critical"]
     assert after.cards[0]["detail"] == first.cards[0]["detail"]
+
+
+def test_a_critical_card_goes_out_whole(loop: Loop) -> None:
+    """Also what else stands on it, though that was set aside while nothing critical was there."""
+    record = high().lab("creatinine_clearance", 28, None, "2026-11-10")
+    warned = loop.ask(record)
+    assert card(warned, "safety")["indicator"] == "warning"
+    loop.override(card(warned, "safety"), "patient-contraindication")
+    loop.settle()
+    assert "safety" not in topics(loop.ask(record))
+    critical = card(loop.ask(record.drug("raloxifene")), "safety")
+    assert critical["indicator"] == "critical"
+    assert set(findings(critical)) == {"serm-with-endocrine-therapy", *findings(card(warned, "safety"))}
 
 
 def test_the_last_word_counts(loop: Loop) -> None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 
+from service.app import create_app
+from service.config import IssuerSettings, Settings
 from service.operations import Check, operate
 from tests.builder import Record
+from tests.databases import KEY
 from tests.fhir_pieces import TODAY
 from tests.front_door import application, ask, post
+from tests.service.test_serve import free_port
 
 UUID = "2f1a4b0e-5f0c-4d2b-9a3e-6d1c7b8e9f10"
 
@@ -71,3 +77,30 @@ def test_a_call_that_fails_outside_the_hooks_tells_no_address(caplog: pytest.Log
     assert isinstance(record.msg, dict)
     assert record.msg["event"] == "a call failed"
     assert "wilhelmina" not in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("replay", "issuers", "status", "said"),
+    [
+        ("strict", True, 503, "unavailable"),
+        ("log", True, 200, "degraded"),
+        ("strict", False, 200, "degraded"),
+    ],
+)
+def test_a_store_that_is_away_takes_the_service_out_only_where_nobody_could_be_let_in(
+    replay: Any, issuers: bool, status: int, said: str, tmp_path: Path
+) -> None:
+    registered = (IssuerSettings(iss="a", jku="http://127.0.0.1:1/jwks"),) if issuers else ()
+    settings = Settings(
+        database=f"postgresql://127.0.0.1:{free_port()}/none",
+        pseudonym_keys=(KEY,),
+        state_directory=str(tmp_path),
+        replay=replay,
+        issuers=registered,
+        public_base_url="http://127.0.0.1:8080",
+    )
+    app = create_app(settings)
+    answer = app.test_client().get("/readyz")
+    app.extensions["store"].close()
+    assert (answer.status_code, answer.get_json()["status"]) == (status, said)
+    assert answer.get_json()["checks"] == {"feedback": "away", "journal": "ok", "tokens": "away"}
