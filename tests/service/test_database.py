@@ -156,3 +156,15 @@ def test_secrets_need_keys() -> None:
     for keys in ((), ("short",), (KEY, "short")):
         with pytest.raises(ValueError, match="32 characters"):
             Pseudonyms(keys)
+
+
+def test_what_is_told_to_be_on_disk_is_asked_of_the_database(database: Database) -> None:
+    """No test can pull the plug; what the databases are told is looked at."""
+    asked = ("PRAGMA journal_mode", "PRAGMA synchronous") if database.is_sqlite else ("SHOW synchronous_commit",)
+
+    def told(connection: Connection) -> list[str]:
+        return [str(connection.exec_driver_sql(statement).scalar()) for statement in asked]
+
+    # SQLite's numbers: 2 is FULL, 1 is NORMAL.
+    assert database.write(told, within=60) == (["wal", "2"] if database.is_sqlite else ["on"])
+    assert database.write(told, within=60, durability="fast") == (["wal", "1"] if database.is_sqlite else ["off"])
