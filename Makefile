@@ -9,7 +9,7 @@ HASHED := install --require-hashes --only-binary :all:
 LOCK := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-find-links pyproject.toml
 
-.PHONY: help setup run test faults check fuzz lock clean
+.PHONY: help setup run test faults fuzz crash month check lock clean
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -29,6 +29,9 @@ test: $(VENV)/ready-to-test  ## run the tests and hold the coverage against its 
 faults: $(VENV)/ready-to-test  ## plant every fault in copies and see the vignettes catch each (ARGS="--only gates")
 	@$(BIN)/python -m tests.planted_faults $(ARGS)
 
+month: $(VENV)/ready-to-test  ## simulate a month of 500 patients: what the memory keeps away (ARGS="--patients 100")
+	$(BIN)/python -m tests.operations.simulated_month $(ARGS)
+
 check: $(VENV)/ready-to-test  ## lint, format, types and import arrows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -37,6 +40,9 @@ check: $(VENV)/ready-to-test  ## lint, format, types and import arrows
 
 fuzz: $(VENV)/ready-to-test  ## send 20,000 generated requests to a server: no 5xx, no hang, memory flat (ARGS="--seed 2")
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+crash: $(VENV)/ready-to-test  ## kill the server 200 times under feedback, on SQLite and PostgreSQL (half an hour)
+	$(BIN)/python -m tests.crash sqlite postgresql $(ARGS)
 
 lock: $(VENV)-lock/ready  ## write the lock files anew from pyproject.toml (ARGS=--upgrade takes newer releases)
 	$(LOCK) --extra test --group build --output-file requirements-test.lock $(ARGS)

@@ -22,6 +22,7 @@ from cds_hooks.card import (
 )
 from cds_hooks.discovery import Service
 from cds_hooks.errors import BadRequest, PreconditionFailed, Refusal, Unauthorized, Unavailable
+from cds_hooks.feedback import Feedback, Reason, TakeFeedback, read_feedback
 from cds_hooks.fhir_access import FhirAccess, Grant
 from cds_hooks.fhir_server import FhirServer
 from cds_hooks.guard import Guard, build_all
@@ -61,6 +62,7 @@ __all__ = [
     "Card",
     "Coding",
     "Entry",
+    "Feedback",
     "FetchedKeys",
     "FhirAccess",
     "FhirResource",
@@ -80,6 +82,7 @@ __all__ = [
     "Parser",
     "PinnedKeys",
     "PreconditionFailed",
+    "Reason",
     "Received",
     "Refusal",
     "ReplayMode",
@@ -89,6 +92,7 @@ __all__ = [
     "Service",
     "Source",
     "Suggestion",
+    "TakeFeedback",
     "Trust",
     "Unauthorized",
     "Unavailable",
@@ -102,5 +106,6 @@ __all__ = [
     "escape",
     "private_addresses",
     "public_addresses",
+    "read_feedback",
     "well_formed",
 ]

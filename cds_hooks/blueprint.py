@@ -23,6 +23,7 @@ from cds_hooks.errors import (
     UnsupportedMediaType,
     operation_outcome,
 )
+from cds_hooks.feedback import TakeFeedback, read_feedback
 from cds_hooks.openapi import openapi
 from cds_hooks.prefetch import FhirResource
 from cds_hooks.request import HookRequest, Parser
@@ -58,6 +59,7 @@ def blueprint(
     open_discovery: bool = False,
     guard: Callable[[bytes], bytes] | None = None,
     time_limit: float | None = None,
+    feedback: TakeFeedback | None = None,
 ) -> Blueprint:
     """The routes of some services, to be registered with a Flask application.
 
@@ -66,6 +68,7 @@ def blueprint(
     anybody may call.
     `guard` makes of an answer what may be sent of it, such as a `Guard`, where answers are not made with `card.py`.
     `time_limit` is how many seconds an answer may take once the body is there (503 after that); None is no limit.
+    `feedback` keeps what users did with cards; without it there is no address to tell it to.
     `answer` may raise a `Refusal`; any other exception is answered with 500 and logged without its text, which may
     hold data of a patient.
     """
@@ -119,6 +122,22 @@ def blueprint(
         except TimedOut:
             _log.error("%s could not answer within %s s", service.id, time_limit)
             raise
+
+    if feedback is not None:
+
+        @routes.post(f"{PATH}/<id>/feedback", provide_automatic_options=False)
+        def take(id: str) -> Response:
+            # The standard does not say for which of the two addresses the token is.
+            caller = admit(f"{PATH}/{id}/feedback", f"{PATH}/{id}")
+            if id not in by_id:
+                raise NotFound
+            batch = read_feedback(_body(request, max_body))
+            feedback(by_id[id], batch, caller)
+            return Response(msgspec.json.encode({"received": len(batch)}), mimetype=JSON)
+
+        @routes.route(f"{PATH}/<id>/feedback", methods=["OPTIONS"])
+        def preflight_of_feedback(id: str) -> Response:
+            return preflight(id)
 
     # A browser asks before each call, and without credentials: this route must never want any.
     @routes.route(PATH, methods=["OPTIONS"])

@@ -156,12 +156,14 @@ class UnsupportedMediaType(Refusal):
 
 
 class Unavailable(Refusal):
-    """503: the client's token cannot be checked at the moment; the same call may do after so many seconds."""
+    """503: something that is needed is away; the same call may do after so many seconds."""
 
     status = 503
 
-    def __init__(self, retry_after: int) -> None:
+    def __init__(
+        self, retry_after: int, text: str = "The client's token cannot be checked at the moment; try again."
+    ) -> None:
         super().__init__(
-            Issue(code="transient", text="The client's token cannot be checked at the moment; try again."),
+            Issue(code="transient", text=text),
             headers={"Retry-After": str(retry_after)},
         )

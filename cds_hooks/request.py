@@ -4,8 +4,6 @@ Only when that pass fails is the body read again, key by key and entry by entry,
 cost the others: the same structures, the same code after, and what could not be read is reported, never dropped.
 """
 
-import codecs
-import json
 from collections.abc import Callable, Container, Iterable, Mapping
 from functools import partial
 from itertools import islice
@@ -15,10 +13,10 @@ from typing import Annotated, Any, Final, Generic, NamedTuple
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from cds_hooks.bodies import NOT_JSON, bad_request, check_text, malformed
 from cds_hooks.caller import Caller
-from cds_hooks.errors import BadRequest, Issue
-from cds_hooks.hooks import HOOKS, REPLACED, Hook, Kind
-from cds_hooks.nesting import DEEPEST, too_deep
+from cds_hooks.errors import BadRequest
+from cds_hooks.hooks import HOOKS, Hook, Kind
 from cds_hooks.prefetch import UNDECODABLE, Entry, Pieces, R, Received, Unreadable, isolated, received, salvaged
 from cds_hooks.releases import older_drafts
 from cds_hooks.schema import Schema, load
@@ -125,7 +123,7 @@ class Parser(Generic[R]):
         `caller` is who sent the body, as far as that was proved.
         """
         reading, piecewise, schema = self._readings[hook.name]
-        _check_text(body)
+        check_text(body)
         try:
             envelope = reading.envelope.decode(body)
         except UNDECODABLE:
@@ -138,7 +136,7 @@ class Parser(Generic[R]):
             or (authorization is not None and envelope.fhirServer is None)
             or (bundle is not None and bundle.resourceType != "Bundle")
         ):
-            raise _bad_request(body, schema)
+            raise bad_request(body, schema)
         unreadable: list[Unreadable] = []
         drafts = () if hook.drafts is None else self._drafts(hook.drafts, getattr(context, hook.drafts), unreadable)
         return HookRequest(
@@ -208,57 +206,10 @@ def _or_null(kind: Any) -> Any:
     return kind | None
 
 
-def _check_text(body: bytes) -> None:
-    """JSON is UTF-8 (RFC 8259, 8.1); the decoder would let other bytes pass in members that it skips."""
-    if not body.isascii():
-        try:
-            body.decode()
-        except UnicodeDecodeError as error:
-            raise _malformed("The body is not UTF-8 text.", f"byte {error.start}") from None
-        if body.startswith(codecs.BOM_UTF8):
-            raise _malformed("The body begins with a byte order mark, which JSON does not have.")
-    if too_deep(body):
-        raise _malformed(_TOO_DEEP)
-
-
 def _decoded(body: bytes, decoder: msgspec.json.Decoder[Any], schema: Schema) -> Any:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError:
-        raise _bad_request(body, schema) from None
+        raise bad_request(body, schema) from None
     except msgspec.DecodeError as error:
-        raise _malformed(_NOT_JSON, str(error)) from None
-
-
-_NOT_JSON: Final = "The body is not valid JSON."
-_TOO_DEEP: Final = f"The body is nested too deeply: more than {DEEPEST} levels."
-
-
-def _malformed(text: str, diagnostics: str | None = None) -> BadRequest:
-    return BadRequest(Issue(code="structure", text=text, diagnostics=diagnostics))
-
-
-def _bad_request(body: bytes, schema: Schema) -> BadRequest:
-    """What is wrong with the envelope of a request that the decoder refused."""
-    try:
-        # As floats, integers of any length can be read.
-        document = json.loads(body.decode(), parse_int=float, parse_constant=_no_constant)
-    except ValueError as error:
-        return _malformed(_NOT_JSON, str(error))
-    asked = document.get("hook") if isinstance(document, dict) else None
-    if isinstance(asked, str) and asked in REPLACED:
-        text = f"hook: {asked} is a hook of CDS Hooks 1.0 and is not answered; {REPLACED[asked]} has taken its place."
-        return BadRequest(Issue(code="not-supported", text=text, expression="hook"))
-    flaws = schema.flaws(document, "request")
-    if not flaws:  # the last of two members of one name is right, the first is not; or a number has no double
-        return _malformed("The request cannot be read: a member is there twice, or a number is out of range.")
-    return BadRequest(
-        *(
-            Issue(code="required" if flaw.received is None else "value", text=f"{flaw}.", expression=flaw.path)
-            for flaw in flaws
-        )
-    )
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
+        raise malformed(NOT_JSON, str(error)) from None

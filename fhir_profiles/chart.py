@@ -142,7 +142,11 @@ class Person(NamedTuple):
 
 @dataclass(slots=True)
 class Chart:
-    """One patient's record on one day. `told` holds the prefetch keys that were answered."""
+    """One patient's record on one day.
+
+    `told` holds the prefetch keys that were answered; `requested` the codes, each with its system, of the examinations
+    that are ordered or in hand.
+    """
 
     today: date
     person: Person
@@ -154,6 +158,7 @@ class Chart:
     fractures: list[Fracture] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
     uses_without_drafts: list[Use] = field(default_factory=list)
+    requested: set[tuple[str, str]] = field(default_factory=set)
     refused: list[Evidence] = field(default_factory=list)
     unreadable: int = 0
 

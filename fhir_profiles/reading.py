@@ -103,6 +103,13 @@ class RecordReader:
             if draft.resourceType in _MEDICATION:
                 read = partial(self._medications.read, in_hand=True)
             self._guarded(read, chart, draft, _name(draft), index.resolver(draft))
+        for entry in drafts:
+            if (
+                entry.resource
+                and entry.resource.resourceType == "ServiceRequest"
+                and _belongs(entry.resource, addresses)
+            ):
+                _note_request(chart, entry.resource)
         settle_fractures(chart)
         # Of two equal results of one day the same one counts, in whatever order they came.
         for results in chart.measurements.values():
@@ -122,6 +129,8 @@ class RecordReader:
             self._guarded(self._conditions.read_procedure, chart, resource, name)
         elif kind in _MEDICATION:
             self._guarded(self._medications.read, chart, resource, name, index.resolver(resource))
+        elif kind == "ServiceRequest":
+            _note_request(chart, resource)
 
     @staticmethod
     def _guarded(
@@ -147,6 +156,15 @@ _FAMILY = {
     "MedicationStatement": "medication",
     "MedicationAdministration": "medication",
 }
+
+
+# A request that was carried out counts until its result is there; one that was revoked or entered in error does not.
+_REQUESTED = frozenset({"draft", "active", "on-hold", "completed"})
+
+
+def _note_request(chart: Chart, request: Resource) -> None:
+    if request.status in _REQUESTED and not request.doNotPerform and request.code is not None:
+        chart.requested |= {(c.system, c.code) for c in request.code.coding or () if c.system and c.code}
 
 
 class _Index:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import cached_property, partial
+from multiprocessing.util import Finalize
 from typing import Any
 
 import msgspec
@@ -31,16 +32,24 @@ from cds_hooks import (
 )
 from cds_hooks.errors import Issue
 from fhir_profiles import DRAFT_MEDICATIONS, Entry, RecordReader, Resource, lookups, templates
+from service import metrics
 from service.access import access_of
 from service.callers import trust_of
 from service.config import Settings
 from service.decide import decide
 from service.demo import demo_request
+from service.logs import watch_threads
+from service.loop import counted, presenting
+from service.operations import operate
+from service.presenting import Presenting
 from service.rules import Rules, load_rules
 from service.speak import Voice, speak
+from service.store import Store
 from service.words import LANGUAGES
 
 __all__ = ["answerer", "create_app", "wsgi"]
+
+PATH = "/cds-services"
 
 _TITLES = {
     "patient-view": (
@@ -82,7 +91,8 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
     Raises `service.rules.Flawed` when the rules cannot be run, SettingsError when the settings are refused.
     """
     settings = settings or Settings.load(os.environ)
-    trust = None if in_process else trust_of(settings)
+    store = None if in_process else Store(settings, on_lost=metrics.rows_lost)
+    trust = None if store is None else trust_of(settings, store.replay)
     rules = load_rules(settings.market, leading=settings.leading_guideline)
     reader = RecordReader(rules.terms)
     parser = Parser(Resource)
@@ -101,7 +111,8 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
     ]
     app = Flask(__name__)
     access = None if in_process else access_of(settings, parser, len(prefetch), lambda: _today(settings))
-    answer = answerer(settings, rules, reader, access)
+    present = presenting(settings, rules, store)
+    answer = answerer(settings, rules, reader, present, access)
     app.register_blueprint(
         blueprint(
             services,
@@ -112,8 +123,16 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
             time_limit=settings.time_limit_seconds,
             authenticate=None if trust is None else trust.authenticate,
             open_discovery=settings.open_discovery,
+            feedback=None if store is None else counted(store.feedback.take),
         )
     )
+    app.extensions |= {"store": store, "presenting": present}
+    calls = {f"{PATH}/{service.id}": service.hook.name for service in services}
+    if store is not None:
+        calls |= {f"{path}/feedback": "feedback" for path in calls}
+    # Where a token may count once only, nobody can be let in while used ones are not known.
+    needed = ["tokens"] if trust is not None and settings.replay == "strict" else []
+    operate(app, calls, {} if store is None else store.checks, needed=needed)
     if settings.mode == "demo":
         app.add_url_rule("/demo/<hook>.json", "demo", lambda hook: _demo(hook, settings))
     # The rules live as long as the process: the collector need not walk them on every sweep.
@@ -123,14 +142,19 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
 
 
 def answerer(
-    settings: Settings, rules: Rules, reader: RecordReader, access: FhirAccess[Resource] | None = None
+    settings: Settings,
+    rules: Rules,
+    reader: RecordReader,
+    present: Presenting,
+    access: FhirAccess[Resource] | None = None,
 ) -> Callable[[Service, HookRequest[Resource], LanguageAccept, bytes], bytes]:
     """The function from a request to the JSON of its answer: read, decide, speak. With `access`, what prefetch left out
     is fetched first, unless no draft order is one we know."""
     # In production a card that cannot be built costs no other card; elsewhere it costs the answer, and is seen.
-    build = Guard().cards if settings.mode == "production" else build_all
+    build = Guard(metrics.card_dropped).cards if settings.mode == "production" else build_all
 
     def answer(service: Service, request: HookRequest[Resource], languages: LanguageAccept, body: bytes) -> bytes:
+        metrics.prefetched(service.prefetch, request.received)
         language = _language(languages, settings.language)
         drafts = [Entry(entry.fullUrl, entry.resource) for entry in request.drafts]
         entries = _entries(request)
@@ -170,7 +194,8 @@ def answerer(
             raise PreconditionFailed(_REQUIRED, service.prefetch[_REQUIRED], request.not_had.get(_REQUIRED))
         without = read() if request.hook is PROBLEM_LIST_ITEM_CREATE else None
         occasion = _LIKE.get(request.hook.name, request.hook.name)
-        return speak(decide(rules, chart, occasion, judged=judged, without_problems=without), voice, build)
+        decision = decide(rules, chart, occasion, judged=judged, without_problems=without)
+        return present(service.id, request, decision, voice, build)
 
     return answer
 
@@ -297,4 +322,8 @@ _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 def wsgi(*_: Any) -> Flask:
     """What the production server asks a worker for."""
-    return create_app()
+    watch_threads()
+    app = create_app()
+    # A worker ends without the interpreter's own clearing up (os._exit); what multiprocessing calls is called.
+    Finalize(app, app.extensions["store"].close, exitpriority=0)
+    return app

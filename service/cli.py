@@ -1,4 +1,4 @@
-"""The command line: `osteohooks serve | assess | demo | token | conformance`.
+"""The command line: `osteohooks serve | assess | demo | token | conformance | db | feedback`.
 
 Exit status: 0 done, 1 a fault of ours, 2 what was given cannot be used (a file, a flag, a setting, a port).
 """
@@ -97,6 +97,32 @@ def _parser() -> argparse.ArgumentParser:
         "--only", action="append", default=[], metavar="ID", help="a check, a section or a requirement, such as A.5-29"
     )
     conformance.set_defaults(run=_conformance)
+    db = commands.add_parser("db", help="the store of feedback and of what was answered")
+    actions = db.add_subparsers(required=True, metavar="ACTION")
+    for name, about in (
+        ("upgrade", "bring the tables to this version; whatever is there is kept"),
+        ("check", "say whether the store is there, of this version and whole"),
+        ("purge", "delete what is older than the site keeps"),
+    ):
+        action = actions.add_parser(name, help=about)
+        action.add_argument("--config", type=Path, help="a TOML settings file")
+        if name == "purge":
+            action.add_argument("--older-than", required=True, metavar="AGE", help="such as 90d, 13m or 2y")
+        action.set_defaults(run=_db, action=name)
+    feedback = commands.add_parser("feedback", help="how the cards fare: shown, accepted, overridden, held back")
+    actions = feedback.add_subparsers(required=True, metavar="ACTION")
+    report = actions.add_parser("report", help="count what became of the advice")
+    report.add_argument("--by", default="rule,outcome", help="rule, outcome, site, month, hook, role or indicator")
+    report.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    report.add_argument("--plots", type=Path, metavar="FOLDER", help="draw it as well, as SVG files in FOLDER")
+    export = actions.add_parser("export", help="write what became of each finding, a line each")
+    export.add_argument("--format", choices=("ndjson", "audit-event"), default="ndjson")
+    for name, action in (("report", report), ("export", export)):
+        action.add_argument("--since", metavar="DATE", help="the first day to be counted, YYYY-MM-DD")
+        action.add_argument("--until", metavar="DATE", help="the day after the last one")
+        action.add_argument("--output", type=Path, metavar="FILE", help="where to write it")
+        action.add_argument("--config", type=Path, help="a TOML settings file")
+        action.set_defaults(run=_feedback, action=name)
     return parser
 
 
@@ -104,13 +130,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from service.workers import shared_metrics
+
+    with shared_metrics():
+        return _serve_with_workers(options)
+
+
+def _serve_with_workers(options: argparse.Namespace) -> int:
     from granian import Granian
     from granian.constants import Interfaces
 
     from service.access import grants_of
     from service.callers import trust_of
+    from service.logs import dictconfig
     from service.orders import check_orders, load_orders
     from service.rules import load_rules
+    from service.store import commands
 
     given = {"host": options.host, "port": options.port, "workers": options.workers}
     settings = Settings.load(os.environ, options.config, given)
@@ -119,6 +154,10 @@ def _serve(options: argparse.Namespace) -> int:
     grants_of(settings)
     check_orders(load_orders())
     _refuse_taken_port(settings)
+    try:
+        commands.make_ready(settings)
+    except commands.Unusable as error:
+        raise Unusable(str(error)) from error
     # The workers read the settings again from where these came from.
     os.environ |= {f"OSTEOHOOKS_{name.upper()}": str(value) for name, value in given.items() if value is not None}
     if options.config is not None:
@@ -139,6 +178,7 @@ def _serve(options: argparse.Namespace) -> int:
             factory=True,
             websockets=False,
             log_access=False,
+            log_dictconfig=dictconfig(settings.mode),
         ).serve()
     finally:
         if greeter is not None:
@@ -339,6 +379,37 @@ def _conformance(options: argparse.Namespace) -> int:
             only=options.only,
         )
     except conformance.Unusable as error:
+        raise Unusable(str(error)) from error
+
+
+# -- db --------------------------------------------------------------------------------------------
+
+
+def _db(options: argparse.Namespace) -> int:
+    from service.store import commands
+
+    settings = Settings.load(os.environ, options.config)
+    try:
+        if options.action == "purge":
+            return commands.purge(settings, options.older_than)
+        return {"upgrade": commands.upgrade, "check": commands.check}[options.action](settings)
+    except commands.Unusable as error:
+        raise Unusable(str(error)) from error
+
+
+# -- feedback --------------------------------------------------------------------------------------
+
+
+def _feedback(options: argparse.Namespace) -> int:
+    from service.analytics import commands
+
+    settings = Settings.load(os.environ, options.config)
+    given = {"since": options.since, "until": options.until, "form": options.format, "output": options.output}
+    try:
+        if options.action == "export":
+            return commands.export(settings, **given)
+        return commands.show(settings, by=options.by, plots=options.plots, **given)
+    except commands.Unusable as error:
         raise Unusable(str(error)) from error
 
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 PREFIX: Final = "OSTEOHOOKS_"
 SETTINGS_FILE: Final = f"{PREFIX}CONFIG"
@@ -50,6 +51,15 @@ def workers_by_default() -> int:
     return min(os.cpu_count() or 1, 2)
 
 
+def state_directory_by_default() -> str:
+    """Where systemd says that this service keeps its state, else the place of the XDG Base Directory Specification."""
+    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if given:
+        return given
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return str(Path(home) / "osteohooks")
+
+
 class IssuerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One client that may call. Its keys stand under `jku`, in `jwks_file` or in `jwks`: one of the three."""
 
@@ -69,6 +79,35 @@ class IssuerSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     fhir_servers: Annotated[tuple[WebAddress, ...], Meta(description=_FHIR_SERVERS)] = ()
     private_fhir_servers: Annotated[tuple[WebAddress, ...], Meta(description=_FHIR_SERVERS)] = ()
+
+
+class QuietSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What to show of some advice: that of `rule` or `outcome`, on `hook`, to `role`, for `site`; absent means any."""
+
+    rule: Annotated[Name | None, Meta(description="the name of a rule, <guideline>/<section>")] = None
+    outcome: Annotated[Name | None, Meta(description="the code of an outcome")] = None
+    hook: Annotated[
+        Literal[
+            "patient-view",
+            "order-select",
+            "order-sign",
+            "encounter-start",
+            "medication-refill",
+            "problem-list-item-create",
+        ]
+        | None,
+        Meta(description="the name of a hook that is answered"),
+    ] = None
+    role: Annotated[
+        Literal["practitioner", "practitioner-role", "patient", "related-person"] | None,
+        Meta(description="practitioner, practitioner-role, patient or related-person"),
+    ] = None
+    site: Annotated[Name | None, Meta(description="the `iss` or the `tenant` of a client")] = None
+    show: Annotated[Literal["on", "silent", "off"] | None, Meta(description="on, silent or off")] = None
+    ceiling: Annotated[Literal["info", "warning", "critical"] | None, Meta(description="info, warning or critical")] = (
+        None
+    )
+    critical_too: Annotated[bool, Meta(description="true or false")] = False
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +138,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     origins: Annotated[
         tuple[Origin, ...], Meta(description='a list of origins (https://ehr.example.org), or of "*" alone')
     ] = ("*",)
+    max_cards: Annotated[int, Meta(ge=1, le=5, description="a whole number from 1 to 5")] = 5
+    memory: Annotated[bool, Meta(description="true or false")] = True
+    memory_page: Annotated[Annotated[str, Meta(min_length=1)] | None, Meta(description="the path of a page")] = None
+    quiet: Annotated[tuple[QuietSettings, ...], Meta(description="a list of tables, each headed [[quiet]]")] = ()
     issuers: Annotated[tuple[IssuerSettings, ...], Meta(description="a list of tables, each headed [[issuers]]")] = ()
     # Those that CDS Hooks recommends.
     algorithms: Annotated[
@@ -128,6 +171,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[str, Meta(min_length=1)] | None, Meta(description="a file of certificates to trust")
     ] = None
 
+    database: Annotated[
+        Annotated[str, Meta(pattern=r"^postgresql(\+psycopg)?://\S*$")] | None,
+        Meta(description="the address of a PostgreSQL database, postgresql://USER@HOST/NAME"),
+    ] = None
+    state_directory: Annotated[str, Meta(min_length=1, description="a folder that the service may write")] = (
+        msgspec.field(default_factory=state_directory_by_default)
+    )
+    comments: Annotated[Literal["drop", "encrypt"], Meta(description="drop or encrypt")] = "drop"
+    comment_keys: Annotated[tuple[Name, ...], Meta(description="a list of Fernet keys, the newest first")] = ()
+    pseudonym_keys: Annotated[
+        tuple[Annotated[str, Meta(min_length=32)], ...],
+        Meta(description="a list of keys of 32 characters or more, the newest first"),
+    ] = ()
+
     @classmethod
     def load(
         cls,
@@ -154,16 +211,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if value is None:
                 continue
             try:
-                if name == "issuers":
-                    values[name] = _issuers(value, where, Path(file or "").parent)
+                if name in TABLES:
+                    values[name] = _tables(value, where, name)
                 else:
                     values[name] = _typed(value, name, kinds, where, strict)
                     if name == "fhir_ca_file" and strict:
                         values[name] = str(Path(file or "").parent / values[name])
             except SettingsError as error:
                 problems += error.problems
+        folder = Path(file or "").parent
         if not problems:
-            settings = cls(**values)
+            settings = cls(**_found_from(folder, values))
             problems = list(settings.refusals())
         if problems:
             raise SettingsError(problems)
@@ -172,6 +230,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def refusals(self) -> Iterator[str]:
         """Why the service may not start with these settings, a sentence each; nothing when it may."""
         yield from self._issuers_refusals()
+        if self.comments == "encrypt" and not self.comment_keys:
+            yield "comment_keys: comments = encrypt needs one or more keys"
+        if self.database is not None and not self.pseudonym_keys:
+            yield "pseudonym_keys: machines that share a database need the same keys; set one or more"
         if self.mode == "demo":
             if self.issuers and self.public_base_url is None:
                 yield "public_base_url: tokens are for an address; with issuers, set the one under which clients call"
@@ -191,11 +253,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             yield 'origins: production needs a list of the origins that may call, without "*"'
         if self.public_base_url is None or not self.public_base_url.startswith("https://"):
             yield "public_base_url: production needs the https address under which clients reach the service"
-        if self.replay == "strict" and self.workers > 1:
-            yield (
-                "workers: replay = strict lets a token count once, and this version remembers used tokens in each "
-                "worker by itself; set workers to 1, or replay to log"
-            )
 
     def _issuers_refusals(self) -> Iterator[str]:
         named: set[str] = set()
@@ -235,32 +292,51 @@ def _typed(value: object, name: str, kinds: Mapping[str, Any], where: str, stric
         raise SettingsError([f"{where}: expected {_expected(kinds[name])}, got {_kind_of(value)}"]) from None
 
 
-def _issuers(value: object, where: str, folder: Path) -> tuple[IssuerSettings, ...]:
-    """The tables of `issuers`, key files found from `folder`; a SettingsError with every flaw of every table."""
-    if not where.startswith("issuers"):
-        raise SettingsError([f"{where}: issuers are tables, which stand in the settings file only"])
+TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {"issuers": IssuerSettings, "quiet": QuietSettings}
+
+
+def _tables(value: object, where: str, name: str) -> tuple[msgspec.Struct, ...]:
+    """The tables of a setting; a SettingsError with every flaw of every table."""
+    if not where.startswith(name):
+        raise SettingsError([f"{where}: {name} are tables, which stand in the settings file only"])
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise SettingsError([f"{where}: expected {_expected(_kinds(Settings)['issuers'])}, got {_kind_of(value)}"])
-    kinds = _kinds(IssuerSettings)
-    issuers: list[IssuerSettings] = []
+        raise SettingsError([f"{where}: expected {_expected(_kinds(Settings)[name])}, got {_kind_of(value)}"])
+    table = TABLES[name]
+    kinds = _kinds(table)
+    needed = [field.name for field in msgspec.structs.fields(table) if field.required]
+    made: list[msgspec.Struct] = []
     problems: list[str] = []
     for number, entry in enumerate(value):
-        place = where.replace("issuers", f"issuers[{number}]", 1)
+        place = where.replace(name, f"{name}[{number}]", 1)
         values: dict[str, Any] = {}
-        for name, given in entry.items():
+        for member, given in entry.items():
             try:
-                values[name] = _typed(given, name, kinds, where.replace("issuers", f"issuers[{number}].{name}", 1))
+                values[member] = _typed(given, member, kinds, where.replace(name, f"{name}[{number}].{member}", 1))
             except SettingsError as error:
                 problems += error.problems
-        if "iss" not in entry:
-            problems.append(f"{place}: iss is missing; expected {_expected(kinds['iss'])}")
+        problems += [
+            f"{place}: {member} is missing; expected {_expected(kinds[member])}"
+            for member in needed
+            if member not in entry
+        ]
         if not problems:
-            if "jwks_file" in values:
-                values["jwks_file"] = str(folder / values["jwks_file"])
-            issuers.append(IssuerSettings(**values))
+            made.append(table(**values))
     if problems:
         raise SettingsError(problems)
-    return tuple(issuers)
+    return tuple(made)
+
+
+def _found_from(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """The settings, their paths found from the folder of the settings file."""
+    found = dict(values)
+    if "issuers" in values:
+        found["issuers"] = tuple(
+            issuer if issuer.jwks_file is None else replace(issuer, jwks_file=str(folder / issuer.jwks_file))
+            for issuer in values["issuers"]
+        )
+    if "memory_page" in values:
+        found["memory_page"] = str(folder / values["memory_page"])
+    return found
 
 
 def _from_file(path: Path) -> Iterator[tuple[str, str, object, bool]]:

@@ -29,6 +29,12 @@ class Order:
     _halves: Mapping[str, tuple[bytes, bytes]]
     resource: Mapping[str, dict[str, Any]]
 
+    @property
+    def codes(self) -> frozenset[tuple[str, str]]:
+        """The codes of a test, each with its system; none for a medicine."""
+        code = next(iter(self.resource.values())).get("code", {})
+        return frozenset((coding["system"], coding["code"]) for coding in code.get("coding", ()))
+
     def encode(self, language: str, patient_id: str) -> msgspec.Raw:
         """The draft resource for a patient, as JSON."""
         before, after = self._halves[language]

@@ -22,7 +22,7 @@ from service.fill import Filler
 from service.gates import Ruling
 from service.orders import Order
 
-__all__ = ["Voice", "speak"]
+__all__ = ["Voice", "opened", "speak"]
 
 WORDS: dict[str, Any] = load_yaml(files("service").joinpath("terms.yaml"))
 TOPICS = tuple(WORDS["topics"])
@@ -77,11 +77,14 @@ class Assessment(Struct, omit_defaults=True, rename="camel"):
     outcomes: list[str] = []
 
 
-def speak(decision: Decision | None, voice: Voice, build: Build = build_all) -> bytes:
-    """The JSON answer; without a decision (out of scope) no cards and no assessment. `build` builds the cards."""
+def speak(decision: Decision | None, voice: Voice, build: Build = build_all, shown: Decision | None = None) -> bytes:
+    """The JSON answer; without a decision (out of scope) no cards and no assessment.
+
+    `build` builds the cards; `shown` is the decision as far as the cards are to tell it, where that is not all of it.
+    """
     if decision is None:
         return encode(Response(cards=()))
-    cards = () if decision.silent else tuple(_cards(decision, voice, build))
+    cards = () if decision.silent else tuple(_cards(shown or decision, voice, build))
     return encode(Response(cards=cards, extension={"org.osteohooks.assessment": _assessment(decision)}))
 
 
@@ -110,18 +113,26 @@ def _view(tier: Tier) -> TierView:
 # -- cards -----------------------------------------------------------------------------------------
 
 
-def _cards(decision: Decision, voice: Voice, build: Build) -> list[Card]:
-    fill = Filler(decision, voice.language, WORDS)
+def opened(decision: Decision) -> dict[str, list[Finding]]:
+    """The findings of each card there is to be, by topic, the loudest first; a topic that nothing opens has none."""
     outcomes = decision.rules.outcomes
     by_topic: dict[str, list[Finding]] = {topic: [] for topic in TOPICS}
     for finding in decision.findings:
         by_topic[outcomes[finding.outcome.code]["topic"]].append(finding)
-    plans: list[Plan] = []
+    return {
+        topic: sorted(findings, key=lambda f: (-SEVERITY[f.indicator], f.outcome.lead))
+        for topic, findings in by_topic.items()
+        if any(outcomes[finding.outcome.code]["opens"] for finding in findings)
+    }
+
+
+def _cards(decision: Decision, voice: Voice, build: Build) -> list[Card]:
+    fill = Filler(decision, voice.language, WORDS)
     offered: set[str] = set()
-    for topic, findings in by_topic.items():
-        if any(outcomes[finding.outcome.code]["opens"] for finding in findings):
-            findings.sort(key=lambda f: (-SEVERITY[f.indicator], f.outcome.lead))
-            plans.append((findings[0].indicator, partial(_card, decision, voice, fill, topic, findings, offered)))
+    plans: list[Plan] = [
+        (findings[0].indicator, partial(_card, decision, voice, fill, topic, findings, offered))
+        for topic, findings in opened(decision).items()
+    ]
     # Built in the order shown: an order that two cards could carry stands on the first.
     return list(build(sorted(plans, key=lambda plan: -SEVERITY[plan[0]])))
 

@@ -1,13 +1,23 @@
 """What every test shares."""
 
+import os
+import tempfile
+
 import pytest
 from hypothesis import settings
 
 from tests.planting import PLANTING, WAITS, start
 
+pytest_plugins = ["tests.databases"]
+
 # The same examples in every run, and no deadline: a test must not fail because a neighbour keeps the cores busy.
 settings.register_profile("osteohooks", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("osteohooks")
+
+# The service keeps its state here, not where a person's own service does; also in the processes that tests start.
+_STATE = tempfile.TemporaryDirectory(prefix="osteohooks-tests-")
+os.environ["XDG_STATE_HOME"] = _STATE.name
+os.environ.pop("STATE_DIRECTORY", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -248,10 +248,10 @@ def ask(
 
 
 class FastDoor:
-    """The same door for tens of thousands of bodies: WSGI without a client's cookies and redirects."""
+    """The same door for tens of thousands of bodies: WSGI without a client's cookies and redirects, and no store."""
 
     def __init__(self, hook: str = "patient-view", today: date = TODAY) -> None:
-        self._application = application(today)
+        self._application = create_app(Settings(today=today), in_process=True)
         path = f"/cds-services/bone-health-{hook}"
         self._environ = EnvironBuilder(path, method="POST", content_type="application/json").get_environ()
 
