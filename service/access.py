@@ -17,10 +17,10 @@ def grants_of(settings: Settings) -> Mapping[str | None, Grant]:
     Raises SettingsError with every address that is none, and for a file of certificates that cannot be used.
     """
     problems: list[str] = []
-    demo = _servers(settings, "", problems) if settings.mode == "demo" else ()
-    grants: dict[str | None, Grant] = {None: Grant(servers=demo)}
+    everybody = _servers(settings, "", problems)  # in production there are none: see Settings.refusals
+    grants: dict[str | None, Grant] = {None: Grant(servers=everybody)}
     for place, issuer in enumerate(settings.issuers):
-        servers = (*demo, *_servers(issuer, f"issuers[{place}].", problems))
+        servers = (*everybody, *_servers(issuer, f"issuers[{place}].", problems))
         grants[issuer.iss] = Grant(servers=servers, client_id=issuer.client_id)
     if settings.fhir_ca_file is not None:
         try:

@@ -129,6 +129,19 @@ def test_an_id_that_leads_upwards(id: str, fhir: responses.RequestsMock) -> None
     assert found.not_had == {"patient": "no-value-for-token"}
 
 
+@pytest.mark.parametrize(
+    "document", [b"\xff", b'{"resourceType":"Patient","id":"p1","name":"\xff"}', b"{", b'{"id":"p1"}']
+)
+def test_what_is_no_fhir(document: bytes, fhir: responses.RequestsMock) -> None:
+    fhir.get("https://fhir.example.org:443/r4/Patient/p1", body=document, content_type="application/fhir+json")
+    assert completed(ONE, view()).not_had == {"patient": "not-fhir"}
+
+
+def test_a_patient_of_another_form(fhir: responses.RequestsMock) -> None:
+    put(fhir, "Patient/p1", {**PATIENT, "code": 5})
+    assert completed(ONE, view()).not_had == {"patient": "not-fhir"}
+
+
 def test_a_token_that_the_client_gives_no_value(fhir: responses.RequestsMock) -> None:
     prefetch = {
         "encounter": "Encounter/{{context.encounterId}}",
@@ -262,6 +275,15 @@ def test_a_lookup_that_time_did_not_allow(statement: Json, state: str) -> None:
         request = completed(asked, sent, access(host.url, seconds=0.2), server=host.url)
     assert request.received["others"].state == state
     assert request.not_had == {"orders": "deadline", **({} if state == "told" else {"drugs": "deadline"})}
+
+
+def test_a_key_that_time_did_not_allow() -> None:
+    def respond(asked: Asked, handler: Handler) -> None:
+        handler.server.closing.wait()
+
+    with hosting(respond) as host:
+        request = completed(service(PEOPLE), view(), access(host.url, seconds=0.2), server=host.url)
+    assert (request.received, request.not_had) == ({}, dict.fromkeys(PEOPLE, "deadline"))
 
 
 def test_what_is_incomplete_already_stays_so(fhir: responses.RequestsMock) -> None:
