@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with server.running() as base:
                 status = max(status, check(server.name, base, RECORDS))
         except NotStarted as error:
-            print(f"{server.name}: {error}", file=sys.stderr)
+            print(error, file=sys.stderr)
             status = 2
     return status
 

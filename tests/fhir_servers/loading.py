@@ -79,10 +79,12 @@ def _renamed(node: Any, names: Mapping[str, str]) -> Any:
 
 def load(session: requests.Session, base: str, resources: Iterable[Json]) -> Loaded:
     """Put each resource of one record on the server, and read it back."""
-    listed = list(resources)
-    loaded = Loaded(next(resource["id"] for resource in listed if resource["resourceType"] == "Patient"))
+    # HAPI finds by reference only what was written after the resource that is referred to: the patient first.
+    patient, *others = sorted(resources, key=lambda resource: bool(resource["resourceType"] != "Patient"))
+    loaded = Loaded(patient["id"])
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for resource, outcome in zip(listed, pool.map(lambda each: _put(session, base, each), listed), strict=True):
+        outcomes = [_put(session, base, patient), *pool.map(lambda each: _put(session, base, each), others)]
+        for resource, outcome in zip((patient, *others), outcomes, strict=True):
             if isinstance(outcome, str):
                 loaded.refused[name_of(resource)] = outcome
                 continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,9 +20,12 @@ __all__ = ["SERVERS", "FhirServer", "NotStarted"]
 
 _HERE: Final = Path(__file__).resolve().parent.parent
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
-_STOP: Final = 20  # seconds a server may take to end
+# Seconds: for what is downloaded and built, until a server is ready, until it has ended.
+_BUILD: Final = 600
+_START: Final = 240
+_STOP: Final = 20
 
-_MAVEN: Final = ("mvn", "--batch-mode", "--quiet", "--no-transfer-progress")
+_MAVEN: Final = ("mvn", "--batch-mode", "--quiet", "--no-transfer-progress", "-Dstyle.color=never")
 
 
 class NotStarted(Exception):
@@ -55,14 +59,18 @@ class FhirServer(NamedTuple):
         ) as process:
             assert process.stdin is not None
             assert process.stdout is not None
+            patience = threading.Timer(_START, process.kill)
+            patience.start()
             try:
-                # A server that ends closes its output, so that this does not wait for ever.
+                # A server that ends closes its output.
                 said = process.stdout.readline().split()
+                patience.cancel()
                 if said[:1] != ["ready"]:
-                    raise NotStarted(f"{self.name} ended before it was ready, with status {process.wait(_STOP)}")
+                    raise NotStarted(f"{self.name}: ended before it was ready, with status {process.wait(_STOP)}")
                 print(f"{self.name}: started in {time.monotonic() - start:.0f} s", flush=True)
                 yield said[1]
             finally:
+                patience.cancel()
                 process.stdin.close()
                 try:
                     process.wait(_STOP)
@@ -83,9 +91,11 @@ def _lacks(command: Sequence[str], lowest: int) -> str:
 
 def _run(command: Sequence[str], folder: Path) -> None:
     try:
-        subprocess.run(command, cwd=folder, check=True, stdin=subprocess.DEVNULL)
+        subprocess.run(command, cwd=folder, check=True, stdin=subprocess.DEVNULL, timeout=_BUILD)
     except subprocess.CalledProcessError as error:
         raise NotStarted(f"{' '.join(command)}: status {error.returncode}, in {folder.name}") from error
+    except subprocess.TimeoutExpired as error:
+        raise NotStarted(f"{' '.join(command)}: not done after {_BUILD} s, in {folder.name}") from error
 
 
 SERVERS: Final = {

@@ -39,10 +39,12 @@ import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 public final class FhirServer {
 
     private static final String BASE = "/fhir";
+    /** Small, whatever a client asks for, so that even a short record is had in several pages. */
+    private static final int LARGEST_PAGE = 10;
 
     private FhirServer() {}
 
-    /** The JPA server as HAPI ships it, but for the two settings that say so. */
+    /** The JPA server as HAPI ships it, but for the settings that say why. */
     @Configuration
     @Import({
         JpaR4Config.class,
@@ -121,7 +123,9 @@ public final class FhirServer {
         var beans = new AnnotationConfigApplicationContext(Storage.class);
         RestfulServer fhir = new RestfulServer(beans.getBean(FhirContext.class));
         fhir.registerProviders(beans.getBean(ResourceProviderFactory.class).createProviders());
-        fhir.setPagingProvider(beans.getBean(DatabaseBackedPagingProvider.class));
+        DatabaseBackedPagingProvider pages = beans.getBean(DatabaseBackedPagingProvider.class);
+        pages.setMaximumPageSize(LARGEST_PAGE);
+        fhir.setPagingProvider(pages);
 
         Server server = new Server();
         ServerConnector connector = new ServerConnector(server);
