@@ -1,9 +1,9 @@
 """The queries of one request: begun as soon as what they need is there, in parallel, until all is had or time is up."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import Raw
@@ -13,7 +13,7 @@ from cds_hooks.fhir_server import FhirServer, Servers
 from cds_hooks.fhirpath import Scope
 from cds_hooks.pages import Limits, Pages
 from cds_hooks.queries import Query, Unresolved
-from cds_hooks.scopes import Scopes
+from cds_hooks.scopes import Leave, Scopes
 
 __all__ = ["Fetching", "Had"]
 
@@ -27,13 +27,14 @@ class Had:
 
 
 _NOTHING: Final = Raw(b"null")
+_NEEDS: Final = "needs-another-key"
 
 
 class Fetching:
     """One request's way to one server.
 
-    `sent` are the values as the client sent them; `values` those among them that are whole, decoded, to which what is
-    fetched whole is added: what `%key` may refer to.
+    `sent` are the incomplete values as the client sent them, `whole` the keys that are not missing; `scope` has the
+    values of both that tokens name.
     """
 
     def __init__(
@@ -44,11 +45,11 @@ class Fetching:
         scopes: Scopes,
         limits: Limits,
         scope: Scope,
-        values: dict[str, Any],
+        whole: Iterable[str],
         sent: Mapping[str, Raw],
     ) -> None:
         self._servers, self._server, self._token, self._scopes = servers, server, token, scopes
-        self._limits, self._scope, self._values, self._sent = limits, scope, values, sent
+        self._limits, self._scope, self._whole, self._sent = limits, scope, set(whole), sent
         self._pages: dict[str, Pages] = {}
         self._had: dict[str, Had] = {}
 
@@ -89,17 +90,26 @@ class Fetching:
         return None
 
     def _begun(self, query: Query) -> str | Had:
-        if self._scopes.leave(query.resource_type, search=query.search) == "none":
-            return Had(None, "scope")
         pages = self._pages[query.key] = Pages(query, self._server, self._scope.context["patientId"], self._limits)
         if query.key in self._sent:
-            return pages.begin(self._sent[query.key]) or Had(None, pages.cause)
-        if any(key not in self._values for key in query.needs):
-            return Had(None, "needs-another-key")
-        try:
-            return f"{self._server.base}/{query.url(self._scope)}"
-        except Unresolved as unresolved:
-            return Had(_NOTHING) if unresolved.known_empty else Had(None, "no-value-for-token")
+            url = pages.begin(self._sent[query.key])
+            if url is None:
+                return Had(None, pages.cause)
+        else:
+            try:
+                url = f"{self._server.base}/{query.url(self._scope)}"
+            except Unresolved as unresolved:
+                if self._is_short(query):
+                    return Had(None, _NEEDS)
+                return Had(_NOTHING) if unresolved.nothing else Had(None, "no-value-for-token")
+        return Had(None, "scope") if self._leave(query) == "none" else url
+
+    def _is_short(self, query: Query) -> bool:
+        """Whether a key that it needs is not whole; a lookup is about what is there."""
+        return not query.lookup and bool(query.needs - self._whole)
+
+    def _leave(self, query: Query) -> Leave:
+        return self._scopes.leave(query.resource_type, search=query.search)
 
     def _getter(self, deadline: Deadline) -> Callable[[str, int], bytes]:
         return lambda url, most: self._servers.get(url, self._token, deadline, most)
@@ -108,8 +118,12 @@ class Fetching:
         """Note what a query has brought, all of it or a part."""
         pages = self._pages[query.key]
         cause = None if pages.complete else pages.cause or "deadline"
-        if self._scopes.leave(query.resource_type, search=query.search) == "part":
+        if self._leave(query) == "part":
             cause = cause or "scope"
+        if self._is_short(query):
+            cause = cause or _NEEDS
         had = self._had[query.key] = Had(pages.value() if pages.any else None, cause)
-        if had.value is not None and cause is None:
-            self._values[query.key] = msgspec.json.decode(had.value)
+        if had.value is not None:
+            self._scope.add(query.key, msgspec.json.decode(had.value))
+        if cause is None:
+            self._whole.add(query.key)

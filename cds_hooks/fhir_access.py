@@ -8,6 +8,7 @@ as it was, never as if there were nothing. The token serves for these queries an
 import logging
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -83,40 +84,57 @@ class FhirAccess(Generic[R]):
         with self._lock:
             return dict(self._counts)
 
-    def complete(self, service: Service, request: HookRequest[R], body: bytes) -> HookRequest[R]:
-        """The request with what could be had of what its prefetch lacks; `body` is the request as received.
+    def until(self) -> float:
+        """When a request that came now is to be done with fetching, by the monotonic clock."""
+        return time.monotonic() + self._seconds
 
-        A request whose prefetch is whole, or that names no server or has no token, comes back as it is.
+    def complete(
+        self,
+        service: Service,
+        request: HookRequest[R],
+        body: bytes,
+        until: float,
+        only: Collection[str] | None = None,
+    ) -> HookRequest[R]:
+        """The request with what could be had of what it lacks, of the keys in `only` or of all keys.
+
+        `body` is the request as received, `until` what `until()` said when it came. A request that lacks nothing, or
+        names no server or has no token, comes back as it is.
         """
         if request.fhir_server is None or request.authorization is None:
             return request
         missing = {
             key: query
             for key, query in self._queries_of(service).items()
-            if key not in request.received or request.received[key].state == "partial"
+            if (only is None or key in only) and _is_missing(query, request, body)
         }
         if not missing:
             return request
         try:
-            had = self._fetched(service, request, request.fhir_server, request.authorization, missing, body)
+            fetching = self._fetching(request, request.fhir_server, request.authorization, missing, body)
         except _Refused as refused:
-            had = {key: Had(None, str(refused)) for key in missing}
-        return self._completed(request, had)
+            had: Mapping[str, Had] = {
+                key: Had(None, str(refused)) for key, query in missing.items() if not query.lookup
+            }
+        else:
+            seconds = min(until - time.monotonic(), request.authorization.expires_in)
+            with Deadline(seconds) as deadline:
+                had = fetching.run(missing, service.required, self._threads, deadline)
+        return self._completed(request, missing, had)
 
     def _queries_of(self, service: Service) -> Mapping[str, Query]:
         if service.id not in self._queries:
-            self._queries[service.id] = queries(service.prefetch)
+            self._queries[service.id] = queries(service.prefetch, service.lookups)
         return self._queries[service.id]
 
-    def _fetched(
+    def _fetching(
         self,
-        service: Service,
         request: HookRequest[R],
         fhir_server: str,
         authorization: Authorization,
         missing: Mapping[str, Query],
         body: bytes,
-    ) -> Mapping[str, Had]:
+    ) -> Fetching:
         client_id, servers = self._grants.get(None if request.caller is None else request.caller.iss, (None, None))
         server = None if servers is None else servers.find(fhir_server)
         if servers is None or server is None:
@@ -125,39 +143,51 @@ class FhirAccess(Generic[R]):
         document = _BODY.decode(body)
         sent = document.prefetch or {}
         needed = {key for query in missing.values() for key in query.needs}
-        told = {key for key, received in request.received.items() if received.state == "told"}
+        states = {key: received.state for key, received in request.received.items() if key in sent}
         try:
             context = msgspec.json.decode(document.context)
-            values = {key: msgspec.json.decode(sent[key]) for key in needed & told}
+            values = {key: msgspec.json.decode(sent[key]) for key in needed if states.get(key) in ("told", "partial")}
         except RecursionError:
             raise _Refused("too-deep") from None
-        scope = Scope({**context, "patientId": request.patient_id}, values, self._today(), server.base)
-        fetching = Fetching(
+        return Fetching(
             servers,
             server,
             authorization.access_token,
             scopes,
             self._limits,
-            scope,
-            values,
-            {key: sent[key] for key in missing if key in request.received},
+            Scope({**context, "patientId": request.patient_id}, values, self._today(), server.base),
+            [key for key, received in request.received.items() if received.state == "told"],
+            {key: sent[key] for key in missing if key in states},
         )
-        with Deadline(min(self._seconds, authorization.expires_in)) as deadline:
-            return fetching.run(missing, service.required, self._threads, deadline)
 
-    def _completed(self, request: HookRequest[R], had: Mapping[str, Had]) -> HookRequest[R]:
+    def _completed(
+        self, request: HookRequest[R], missing: Mapping[str, Query], had: Mapping[str, Had]
+    ) -> HookRequest[R]:
         received = dict(request.received)
         unreadable = [one for one in request.unreadable if one.key not in had or had[one.key].value is None]
         for key, one in had.items():
             if one.value is not None:
                 found = self._parser.read(key, one.value, unreadable)
                 received[key] = found if one.cause is None else Received("partial", found.entries)
+            if one.cause is not None and missing[key].lookup:  # what refers to it is not known without it
+                for name in missing[key].needs & received.keys():
+                    if received[name].state == "told":
+                        received[name] = Received("partial", received[name].entries)
         causes = {key: one.cause for key, one in had.items() if one.cause is not None}
         if causes:
             with self._lock:
                 self._counts.update(causes.values())
             _log.warning("not had from the FHIR server: %s", ", ".join(f"{key} ({why})" for key, why in causes.items()))
-        return replace(request, received=received, unreadable=tuple(unreadable), not_had=causes)
+        return replace(request, received=received, unreadable=tuple(unreadable), not_had={**request.not_had, **causes})
+
+
+def _is_missing(query: Query, request: HookRequest[R], body: bytes) -> bool:
+    """Whether there is something to ask for: an absent key, a page of several, what others may refer to."""
+    received = request.received.get(query.key)
+    if query.lookup:
+        absent = query.needs - request.received.keys()
+        return received is None and (bool(absent) or query.may_ask(body))
+    return received is None or received.state == "partial"
 
 
 class _Refused(Exception):

@@ -5,7 +5,7 @@ is asked is the registered one, and a link to a further page must lie below it.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -47,8 +47,10 @@ class FhirServer:
         """The address of a link to a further page, as it may be asked for; None when it leads elsewhere."""
         if _PRINTABLE.fullmatch(link) is None or "#" in link:
             return None
-        joined = urljoin(f"{self.base}/", link)
-        address, _, query = joined.partition("?")
+        try:
+            address, _, query = urljoin(f"{self.base}/", link).partition("?")
+        except ValueError:  # brackets that hold no address
+            return None
         found = canonical(address)
         if found is None or (found != self.base and not found.startswith(f"{self.base}/")):
             return None
@@ -59,7 +61,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 # What a path of FHIR addresses is made of: nothing that one reader takes for a way up, and another does not.
 _PATH: Final = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~$@:+-]+)*/?")
 _HOST: Final = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
-_PRINTABLE: Final = re.compile(r"[!-~]*")
+_PRINTABLE: Final = re.compile(r"[!-~]+")
 
 
 def canonical(url: str) -> str | None:
@@ -131,12 +133,7 @@ class Servers:
             "Authorization": f"Bearer {token}",
         }
         try:
-            with (
-                _held_by(deadline),
-                self._session.get(
-                    url, headers=headers, allow_redirects=False, stream=True, timeout=deadline.left or 0.001
-                ) as response,
-            ):
+            with _held_by(deadline), self._answer(url, headers, deadline) as response:
                 _check(response)
                 document = bytearray()
                 # To the end: only the read that finds nothing more tells whether less came than was announced.
@@ -149,6 +146,21 @@ class Servers:
         if len(document) > most:
             raise Unanswered("too-large")
         return bytes(document)
+
+    def _answer(self, url: str, headers: Mapping[str, str], deadline: Deadline) -> requests.Response:
+        """The head of the answer. Asked a second time when the connection fails: the server may have ended one that it
+        had kept, in the moment in which we used it again."""
+
+        def ask() -> requests.Response:
+            seconds = deadline.left or 0.001  # 0 would be no timeout
+            return self._session.get(url, headers=headers, allow_redirects=False, stream=True, timeout=seconds)
+
+        try:
+            return ask()
+        except requests.ConnectionError:
+            if deadline.over:
+                raise
+            return ask()
 
 
 @contextmanager

@@ -6,15 +6,25 @@ and `resolve()`, and alternatives (`a | b`), whose values are put together.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property
 from typing import Any, Final
 
-__all__ = ["USER_TOKENS", "Expression", "OfType", "Path", "Resolve", "Scope", "Today", "User", "evaluate", "parse"]
+__all__ = [
+    "Expression",
+    "OfType",
+    "Path",
+    "Resolve",
+    "Scope",
+    "Today",
+    "User",
+    "depends_on",
+    "evaluate",
+    "parse",
+]
 
-USER_TOKENS: Final[Mapping[str, str]] = {
+_USERS: Final[Mapping[str, str]] = {
     "userPractitionerId": "Practitioner",
     "userPractitionerRoleId": "PractitionerRole",
     "userPatientId": "Patient",
@@ -69,9 +79,14 @@ _ABSTRACT: Final = frozenset({"Resource", "DomainResource"})
 def parse(text: str) -> Expression:
     """What stands between `{{` and `}}`; ValueError that says what is wrong with it."""
     stripped = text.strip()
-    if stripped in USER_TOKENS:
-        return (User(USER_TOKENS[stripped]),)
+    if stripped in _USERS:
+        return (User(_USERS[stripped]),)
     return tuple(_alternative(part.strip()) for part in stripped.split("|"))
+
+
+def depends_on(parts: Iterable[User | Today | Path]) -> frozenset[str]:
+    """The prefetch keys that parts of expressions name."""
+    return frozenset(part.key for part in parts if isinstance(part, Path) and part.key is not None)
 
 
 def _alternative(text: str) -> Today | Path:
@@ -79,7 +94,10 @@ def _alternative(text: str) -> Today | Path:
         return Today(int(f"{match[1]}{match[2]}") if match[1] else 0)
     if match := _PATH.fullmatch(text):
         root = match[1].removeprefix("%")
-        return Path(None if root == "context" else root, tuple(map(_step, match[2][1:].split("."))))
+        steps = tuple(map(_step, match[2][1:].split(".")))
+        if not isinstance(steps[0], str):
+            raise ValueError("a path begins with the name of an element")
+        return Path(None if root == "context" else root, steps)
     raise ValueError("no user id, today(), path from context or path from %key")
 
 
@@ -95,30 +113,34 @@ def _step(text: str) -> str | OfType | Resolve:
     raise ValueError(f'"{text}" is no element name, ofType(Type) or resolve()')
 
 
-@dataclass(frozen=True)
 class Scope:
     """What a request gives its tokens: decoded JSON. `values` are those of the prefetch keys that are there.
 
     `base` is the address of the FHIR server: a reference to elsewhere is not followed.
     """
 
-    context: Mapping[str, Any]
-    values: Mapping[str, Any]
-    today: date
-    base: str
+    def __init__(self, context: Mapping[str, Any], values: Mapping[str, Any], today: date, base: str) -> None:
+        self.context, self.values, self.today, self.base = context, dict(values), today, base
+        self._resources: dict[str, Mapping[str, Any]] | None = None
 
-    @cached_property
+    def add(self, key: str, value: Any) -> None:
+        """The value of one more prefetch key."""
+        self.values[key] = value
+        self._resources = None
+
+    @property
     def resources(self) -> Mapping[str, Mapping[str, Any]]:
         """The resources of all Bundles, by each address that a reference may have."""
-        found: dict[str, Mapping[str, Any]] = {}
-        for bundle in (*self.context.values(), *self.values.values()):
-            for entry in _children(bundle, "entry"):
-                resource = entry.get("resource") if isinstance(entry, dict) else None
-                if isinstance(resource, dict):
-                    for address in (entry.get("fullUrl"), f"{resource.get('resourceType')}/{resource.get('id')}"):
-                        if isinstance(address, str):
-                            found.setdefault(address, resource)
-        return found
+        if self._resources is None:
+            self._resources = {}
+            for bundle in (*self.context.values(), *self.values.values()):
+                for entry in _children(bundle, "entry"):
+                    resource = entry.get("resource") if isinstance(entry, dict) else None
+                    if isinstance(resource, dict):
+                        for address in (entry.get("fullUrl"), f"{resource.get('resourceType')}/{resource.get('id')}"):
+                            if isinstance(address, str):
+                                self._resources.setdefault(address, resource)
+        return self._resources
 
 
 def evaluate(expression: Expression, scope: Scope) -> tuple[str, ...]:

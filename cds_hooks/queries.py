@@ -1,90 +1,97 @@
-"""A prefetch template as a query of our own: what it asks for, and whether a resource is what it asked for."""
+"""A prefetch template as a query of our own: what it asks for, and what of it a resource must be."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from itertools import chain
+from typing import Any
 from urllib.parse import quote
 
-from cds_hooks.fhirpath import Expression, Path, Scope, Today, User, evaluate, parse
+from cds_hooks.fhirpath import Expression, Path, Resolve, Scope, depends_on, evaluate, parse
+from cds_hooks.templates import TOKEN
 
-__all__ = ["Query", "Unresolved", "depends_on", "queries", "tokens"]
-
-_TOKEN: Final = re.compile(r"\{\{(.*?)\}\}")
+__all__ = ["Query", "Unresolved", "queries"]
 
 
 class Unresolved(Exception):
-    """A token without a value; `known_empty` when nothing is there to ask for, not only nothing we were told."""
+    """A token without a value; `nothing` when there is nothing to ask for, not only nothing that we were told."""
 
-    def __init__(self, known_empty: bool) -> None:
-        super().__init__("token")
-        self.known_empty = known_empty
+    def __init__(self, *, nothing: bool) -> None:
+        super().__init__()
+        self.nothing = nothing
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """One template, its tokens parsed. `parts` are texts and tokens in turn, a text first and last.
 
-    `search` tells a search from a read; `codes` are those its `code` parameter names, `patient` whether it names one.
+    `search` tells a search from a read; `codes` are those that its `code` parameter names, `patient` whether it names
+    the patient. `needs` are the keys that its tokens name. A `lookup` asks for resources that others refer to, so for
+    none that is there; without one of its `hints` in the body it can have nothing to ask for (None: nobody can tell).
     """
 
     key: str
-    template: str
     resource_type: str
     search: bool
     parts: tuple[str | Expression, ...]
     codes: frozenset[str]
     patient: bool
     needs: frozenset[str]
+    lookup: bool
+    hints: tuple[bytes, ...] | None
 
     def url(self, scope: Scope) -> str:
         """The relative URL of a request. Raises Unresolved."""
         return "".join(part if isinstance(part, str) else self._value(part, scope) for part in self.parts)
 
+    def may_ask(self, body: bytes) -> bool:
+        """Whether a lookup may have something to ask for, as far as a glance can tell."""
+        return self.hints is None or any(hint in body for hint in self.hints)
+
     def _value(self, expression: Expression, scope: Scope) -> str:
         values = evaluate(expression, scope)
+        if self.lookup:
+            values = tuple(value for value in values if f"{self.resource_type}/{value}" not in scope.resources)
         if not values:
-            raise Unresolved(known_empty=not _is_plain(expression))
-        if not self.search and not _is_segment(values):
-            raise Unresolved(known_empty=False)
+            raise Unresolved(nothing=_leads_on(expression))
+        if not (self.search or _is_segment(values)):
+            raise Unresolved(nothing=False)
         return ",".join(quote(value, safe="") for value in values)
 
 
-def tokens(template: str) -> list[Expression]:
-    """The tokens of a template; ValueError for one that is none."""
-    return [parse(token) for token in _TOKEN.findall(template)]
+def queries(prefetch: Mapping[str, str], lookups: Mapping[str, str]) -> dict[str, Query]:
+    """The queries of templates without a flaw (see `template_flaws`), by their keys and in their order."""
+    asked = {key: _query(key, template, lookup=False) for key, template in prefetch.items()}
+    return asked | {key: _query(key, template, lookup=True) for key, template in lookups.items()}
 
 
-def depends_on(expressions: list[Expression]) -> frozenset[str]:
-    """The prefetch keys that tokens name."""
-    return frozenset(
-        part.key for expression in expressions for part in expression if isinstance(part, Path) and part.key is not None
-    )
-
-
-def queries(templates: Mapping[str, str]) -> dict[str, Query]:
-    """The queries of templates without a flaw (`template_flaws`), by their keys."""
-    return {key: _query(key, template) for key, template in templates.items()}
-
-
-def _query(key: str, template: str) -> Query:
-    pieces = _TOKEN.split(template)
-    expressions = tokens(template)
-    parts: list[Any] = list(pieces)
-    parts[1::2] = expressions
-    resource_type, _, parameters = template.partition("?")
+def _query(key: str, template: str, *, lookup: bool) -> Query:
+    parts: list[Any] = TOKEN.split(template)
+    parts[1::2] = expressions = [parse(token) for token in parts[1::2]]
+    target, _, parameters = template.partition("?")
     named = [parameter.partition("=") for parameter in parameters.split("&")]
-    codes = next((value for name, _, value in named if name == "code" and not _TOKEN.search(value)), "")
+    codes = [value.split(",") for name, _, value in named if name == "code" and TOKEN.search(value) is None]
     return Query(
         key=key,
-        template=template,
-        resource_type=resource_type.partition("/")[0],
-        search="?" in template,
+        resource_type=target.partition("/")[0],
+        search=bool(parameters),
         parts=tuple(parts),
-        codes=frozenset(codes.split(",")) if codes else frozenset(),
+        codes=frozenset(chain.from_iterable(codes)),
         patient=any(name in ("patient", "subject") and "context.patientId" in value for name, _, value in named),
-        needs=depends_on(expressions),
+        needs=depends_on(chain.from_iterable(expressions)),
+        lookup=lookup,
+        hints=_hints(expressions) if lookup else None,
     )
+
+
+def _hints(expressions: list[Expression]) -> tuple[bytes, ...] | None:
+    """The members that hold the references that every token follows; None where one follows none."""
+    hints: set[bytes] = set()
+    for part in chain.from_iterable(expressions):
+        if not isinstance(part, Path) or Resolve() not in part.steps:
+            return None
+        name = next(step for step in reversed(part.steps[: part.steps.index(Resolve())]) if isinstance(step, str))
+        hints |= {f'"{name}"'.encode(), f'"{name}Reference"'.encode()}
+    return tuple(sorted(hints))
 
 
 def _is_segment(values: tuple[str, ...]) -> bool:
@@ -92,6 +99,6 @@ def _is_segment(values: tuple[str, ...]) -> bool:
     return len(values) == 1 and "/" not in values[0] and values[0] not in (".", "..")
 
 
-def _is_plain(expression: Expression) -> bool:
-    """Whether a token is a value of the context itself, which the client has left out, rather than a way through it."""
-    return all(isinstance(part, User | Today) or (part.key is None and len(part.steps) == 1) for part in expression)
+def _leads_on(expression: Expression) -> bool:
+    """Whether a token looks through resources, rather than at a value that the client sends or leaves out."""
+    return all(isinstance(part, Path) and (part.key is not None or len(part.steps) > 1) for part in expression)

@@ -15,8 +15,20 @@ from msgspec import Raw, Struct
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.exceptions import NotFound
 
-from cds_hooks import HOOKS, FhirAccess, Guard, HookRequest, Parser, PreconditionFailed, Service, blueprint, build_all
-from fhir_profiles import Entry, RecordReader, Resource, templates
+from cds_hooks import (
+    HOOKS,
+    FhirAccess,
+    Guard,
+    HookRequest,
+    Parser,
+    PreconditionFailed,
+    Refusal,
+    Service,
+    blueprint,
+    build_all,
+)
+from cds_hooks.errors import Issue
+from fhir_profiles import DRAFT_MEDICATIONS, Entry, RecordReader, Resource, lookups, templates
 from service.access import access_of
 from service.callers import trust_of
 from service.config import Settings
@@ -63,6 +75,7 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
             description=_DESCRIPTION.format(what=what),
             prefetch=prefetch,
             required=frozenset({_REQUIRED}),
+            lookups=lookups(HOOKS[hook].orders),
         )
         for hook, (title, what) in _TITLES.items()
     ]
@@ -100,6 +113,7 @@ def answerer(
         language = _language(languages, settings.language)
         drafts = [Entry(entry.fullUrl, entry.resource) for entry in request.drafts]
         entries = _entries(request)
+        until = 0.0 if access is None else access.until()
         judged = _judged(request, drafts)
         considered = drafts if judged is None else [e for e in drafts if _name(e.resource) in judged]
         digest = hashlib.blake2b(body, digest_size=16).hexdigest()
@@ -110,9 +124,15 @@ def answerer(
             draft=lambda name: _draft(body, name),
         )
         if request.hook.orders is not None and not reader.drafts_known(considered, [*drafts, *entries]):
-            return speak(None, voice)
+            if access is not None:  # a draft may refer to its medicine
+                request = access.complete(service, request, body, until, {DRAFT_MEDICATIONS})
+                entries = _entries(request)
+                if DRAFT_MEDICATIONS in request.not_had:
+                    raise _unknown_order(request)
+            if not reader.drafts_known(considered, [*drafts, *entries]):
+                return speak(None, voice)
         if access is not None:
-            request = access.complete(service, request, body)
+            request = access.complete(service, request, body, until)
             entries = _entries(request)
         chart = reader.read(
             request.patient_id,
@@ -127,6 +147,19 @@ def answerer(
         return speak(decide(rules, chart, request.hook.name, judged=judged), voice, build)
 
     return answer
+
+
+def _unknown_order(request: HookRequest[Resource]) -> Refusal:
+    """412: an order whose medicine is kept elsewhere and could not be had is not one that concerns nobody."""
+    return Refusal(
+        Issue(
+            code="required",
+            text="The medicine of a draft order is needed. Send it as a concept, or contained in the order.",
+            expression=f"context.{request.hook.orders}",
+            diagnostics=f"From the FHIR server it was not had: {request.not_had[DRAFT_MEDICATIONS]}.",
+        ),
+        status=412,
+    )
 
 
 def _entries(request: HookRequest[Resource]) -> list[Entry]:

@@ -29,9 +29,10 @@ Respond = Callable[[Asked, "Handler"], None]
 
 
 class FhirHost(socketserver.ThreadingTCPServer):
-    """Keeps its connections open, as FHIR servers do."""
+    """Keeps its connections open, as FHIR servers do. What waits for ever waits for `closing`."""
 
     allow_reuse_address = True
+    request_queue_size = 64  # of connections at once: a full queue costs the next a second
     daemon_threads = True
     block_on_close = False
 
@@ -39,6 +40,7 @@ class FhirHost(socketserver.ThreadingTCPServer):
         self.respond = respond
         self.asked: list[Asked] = []
         self.connections = 0
+        self.closing = threading.Event()
         super().__init__(("127.0.0.1", 0), Handler)
 
     @property
@@ -87,6 +89,7 @@ def hosting(respond: Respond) -> Iterator[FhirHost]:
         try:
             yield server
         finally:
+            server.closing.set()
             server.shutdown()
             thread.join()
 
