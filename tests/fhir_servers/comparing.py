@@ -164,7 +164,7 @@ def _post(base: str, body: Json, hook: str, today: date) -> Answer:
 
 
 def unlike(expected: Answer, answer: Answer) -> Iterator[str]:
-    """What differs: status, members of the assessment, texts of the cards."""
+    """What differs: the status, the members of the assessment, the texts of the cards."""
     if answer.status != expected.status:
         yield f"status {answer.status}"
         return
@@ -172,19 +172,26 @@ def unlike(expected: Answer, answer: Answer) -> Iterator[str]:
         yield "in scope" if answer.in_scope else "not in scope"
     elif expected.in_scope:
         here, there = answer.assessment, expected.assessment
-        yield from (
-            f"{name}: {_short(here.get(name))} for {_short(there.get(name))}"
-            for name in dict.fromkeys((*there, *here))
-            if here.get(name) != there.get(name)
-        )
-    if answer.texts() != expected.texts():
-        lines = [set("\n".join(each.texts()).splitlines()) for each in (answer, expected)]
-        yield from (f"a card says {_short(line)}" for line in sorted(lines[0] - lines[1]))
-        yield from (f"no card says {_short(line)}" for line in sorted(lines[1] - lines[0]))
-        if lines[0] == lines[1]:
-            yield "the cards are in another order"
+        for name in dict.fromkeys((*there, *here)):
+            yield from (f"{name}: {difference}" for difference in _between(here.get(name), there.get(name)))
+    lines = [[line for text in each.texts() for line in text.splitlines()] for each in (answer, expected)]
+    yield from (f"the cards: {difference}" for difference in _between(*lines))
+
+
+def _between(here: Any, there: Any) -> Iterator[str]:
+    """What one value has and the other has not; of two lists, item by item."""
+    if here == there:
+        return
+    if not isinstance(here, list) or not isinstance(there, list):
+        yield f"{_short(here)} for {_short(there)}"
+        return
+    more, less = ([item for item in one if item not in other] for one, other in ((here, there), (there, here)))
+    yield from (f"+{_short(item)}" for item in more)
+    yield from (f"-{_short(item)}" for item in less)
+    if not more and not less:
+        yield "in another order, or another number of times"
 
 
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 120 else f"{text[:117]}..."
+    return text if len(text) <= 200 else f"{text[:197]}..."
