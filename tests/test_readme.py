@@ -68,7 +68,7 @@ def test_the_readme_names_the_targets_a_newcomer_needs() -> None:
 @every_page
 def test_every_osteohooks_command_is_one(page: Path) -> None:
     for line in commands(page):
-        match = re.match(r"(?:\$ )?(?:\S*/)?osteohooks (?P<arguments>(?:serve|assess|demo)\b[^#]*)", line)
+        match = re.match(r"(?:\$ )?(?:\S*/)?osteohooks (?P<arguments>(?:serve|assess|demo|conformance)\b[^#]*)", line)
         if match:
             # The parser ends the test with its usage where a flag is none.
             assert service.cli._parser().parse_args(shlex.split(match["arguments"])).run

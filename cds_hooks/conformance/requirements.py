@@ -1,6 +1,6 @@
 """What a CDS service has to keep, by number, and why some of it cannot be checked from outside.
 
-The numbering A.1-1 to A.10-69 is this project's own; the words sum up CDS Hooks 2.0.1 and, where they say so, the 3.0
+The numbering A.1-1 to A.11-70 is this project's own; the words sum up CDS Hooks 2.0.1 and, where they say so, the 3.0
 ballot of 2026 (R3) or a rule of good engineering that neither text has.
 """
 
@@ -98,6 +98,7 @@ _SECTIONS: Final[Mapping[str, Mapping[int, str]]] = {
         68: "comments of users are kept out of logs",
     },
     "A.10": {69: "an extension is an object, its names unique"},
+    "A.11": {70: "a hook of one's own has a reverse domain name and a published definition"},
 }
 
 REQUIREMENTS: Final[Mapping[str, str]] = MappingProxyType(
@@ -124,5 +125,6 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "A.8-61": _INSIDE,
         "A.8-62": "the hosts are in the service's settings, which a suite does not know",
         "A.9-68": _INSIDE,
+        "A.11-70": "a duty of whoever publishes a hook, which a service need not do",
     }
 )

@@ -37,8 +37,8 @@ MITRE_REQUIREMENTS = 220  # of CDS Hooks 2.0, as Inferno has them
 
 
 def test_the_requirements_are_numbered_without_a_gap() -> None:
-    assert [int(name.rpartition("-")[2]) for name in REQUIREMENTS] == list(range(1, 70))
-    assert {name.rpartition("-")[0] for name in REQUIREMENTS} == {f"A.{section}" for section in range(1, 11)}
+    assert [int(name.rpartition("-")[2]) for name in REQUIREMENTS] == list(range(1, 71))
+    assert {name.rpartition("-")[0] for name in REQUIREMENTS} == {f"A.{section}" for section in range(1, 12)}
 
 
 def test_each_requirement_is_checked_or_has_a_reason_why_not() -> None:
