@@ -50,6 +50,7 @@ class Fetching:
     ) -> None:
         self._servers, self._server, self._token, self._scopes = servers, server, token, scopes
         self._limits, self._scope, self._whole, self._sent = limits, scope, set(whole), sent
+        self._needed: frozenset[str] = frozenset()
         self._pages: dict[str, Pages] = {}
         self._had: dict[str, Had] = {}
 
@@ -58,14 +59,15 @@ class Fetching:
     ) -> Mapping[str, Had]:
         """What is had for each query, when all have ended, one that is required has failed, or the time is up."""
         waiting = dict(queries)
+        self._needed = frozenset().union(*(query.needs for query in queries.values()))
         under_way: dict[Future[None], Query] = {}
         while True:
-            pending = waiting.keys() | {query.key for query in under_way.values()}
-            for query in [query for query in waiting.values() if not query.needs & pending]:
-                del waiting[query.key]
-                url = self._address(query)
-                if url is not None:
-                    under_way[threads.submit(self._pages[query.key].follow, url, self._getter(deadline))] = query
+            while ready := self._ready(waiting, under_way.values()):
+                for query in ready:
+                    del waiting[query.key]
+                    url = self._address(query)
+                    if url is not None:
+                        under_way[threads.submit(self._pages[query.key].follow, url, self._getter(deadline))] = query
             if not under_way or any(self._had[key].cause for key in required if key in self._had):
                 break
             ended, _ = wait(under_way, deadline.left, FIRST_COMPLETED)
@@ -81,12 +83,20 @@ class Fetching:
             self._had[key] = Had(None, "given-up")
         return self._had
 
+    @staticmethod
+    def _ready(waiting: Mapping[str, Query], under_way: Collection[Query]) -> list[Query]:
+        """The queries that need nothing any more that may still come."""
+        pending = waiting.keys() | {query.key for query in under_way}
+        return [query for query in waiting.values() if not query.needs & pending]
+
     def _address(self, query: Query) -> str | None:
         """Where to begin; None where there is nothing to be asked, which is noted."""
         had = self._begun(query)
         if isinstance(had, str):
             return had
         self._had[query.key] = had
+        if had.cause is None and had.value is not None:
+            self._whole.add(query.key)
         return None
 
     def _begun(self, query: Query) -> str | Had:
@@ -123,7 +133,10 @@ class Fetching:
         if self._is_short(query):
             cause = cause or _NEEDS
         had = self._had[query.key] = Had(pages.value() if pages.any else None, cause)
-        if had.value is not None:
-            self._scope.add(query.key, msgspec.json.decode(had.value))
+        if had.value is not None and query.key in self._needed:
+            try:
+                self._scope.add(query.key, msgspec.json.decode(had.value))
+            except RecursionError:
+                cause = cause or "too-deep"
         if cause is None:
             self._whole.add(query.key)

@@ -79,6 +79,7 @@ def canonical(url: str) -> str | None:
         parts.scheme not in _PORTS
         or _HOST.fullmatch(host) is None
         or _PATH.fullmatch(parts.path) is None
+        or _PRINTABLE.fullmatch(url) is None  # splitting has dropped line breaks
         or "?" in url
         or "#" in url
     ):

@@ -157,7 +157,7 @@ def _values(part: User | Today | Path, scope: Scope) -> Iterator[str]:
                 yield id
         case Today(days):
             yield (scope.today + timedelta(days=days)).isoformat()
-        case Path():
+        case _:
             yield from filter(None, map(_text, _nodes(part, scope)))
 
 
@@ -169,7 +169,7 @@ def _nodes(path: Path, scope: Scope) -> Sequence[Any]:
                 nodes = [child for node in nodes for child in _children(node, step)]
             case OfType(resource_type):
                 nodes = [node for node in nodes if isinstance(node, dict) and node.get("resourceType") == resource_type]
-            case Resolve():
+            case _:
                 nodes = [target for node in nodes if (target := _target(node, scope)) is not None]
     return nodes
 

@@ -81,14 +81,14 @@ class Pages:
         self._single: Raw | None = None
         self._entries: list[Raw] = []
         self._seen: set[str] = set()
-        self._listed, self._total, self._left = 0, 0, limits.bytes
+        self._listed, self._total, self._answers, self._left = 0, 0, 0, limits.bytes
         self.complete = False
         self.cause: str | None = None
 
     @property
     def any(self) -> bool:
-        """Whether any answer has come."""
-        return self._single is not None or bool(self._seen)
+        """Whether any answer has come that could be read."""
+        return self._answers > 0
 
     def value(self) -> Raw:
         """All that has come, as a prefetch key would have it: a resource, null or a searchset."""
@@ -140,6 +140,7 @@ class Pages:
             raise Unanswered("operation-outcome")
         if not self._query.search:
             self._single = self._judged_single(Raw(document))
+            self._answers += 1
             return None
         if page.resourceType != "Bundle":
             raise Unanswered("not-a-bundle")
@@ -147,6 +148,7 @@ class Pages:
         room = max(0, self._limits.resources - self._listed)
         self._listed += len(entries)
         self._entries += [kept for entry in entries[:room] if (kept := self._judged(entry)) is not None]
+        self._answers += 1
         if len(entries) > room:
             raise Unanswered("too-many-resources")
         return self._next(page)

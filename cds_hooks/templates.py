@@ -39,7 +39,7 @@ def template_flaws(
     flaws += [f'lookup "{key}": {flaw}' for key, one in own.items() for flaw in _flaws(hook, one, True)]
     flaws += [f'lookup "{key}": is a prefetch key as well' for key in own.keys() & prefetch.keys()]
     advertised = prefetch if ballot else dict.fromkeys(prefetch, "")  # where %key itself is a flaw, its order is none
-    return (*flaws, *_order_flaws({**advertised, **own}))
+    return (*flaws, *_order_flaws(advertised, own))
 
 
 def _flaws(hook: Hook, template: str, ballot: bool) -> Iterator[str]:
@@ -59,8 +59,10 @@ def _flaws(hook: Hook, template: str, ballot: bool) -> Iterator[str]:
     elif search := _SEARCH.fullmatch(resolved):
         for parameter in search[1].split("&"):
             match = _PARAMETER.fullmatch(parameter)
+            name = parameter.partition("=")[0]
+            if ballot and name == "_maxresults":
+                continue
             if match is None or _DATE_PREFIX.match(match[3]):
-                name = parameter.partition("=")[0]
                 yield f'the search parameter "{name}" is more than a client must support (no chains, _include or _has)'
     elif not _READ.fullmatch(resolved):
         yield "the template must be a relative FHIR read (Type/id) or search (Type?name=value)"
@@ -88,14 +90,14 @@ def _reason(hook: Hook, part: object, ballot: bool) -> str | None:
     return None
 
 
-def _order_flaws(templates: Mapping[str, str]) -> Iterator[str]:
+def _order_flaws(prefetch: Mapping[str, str], lookups: Mapping[str, str]) -> Iterator[str]:
     """Keys that refer to none, to a later one, or to each other; the ballot wants each after those it depends on."""
-    needs = {key: _needs(template) for key, template in templates.items()}
+    needs = {key: _needs(template) for key, template in {**prefetch, **lookups}.items()}
     earlier: set[str] = set()
     for key, needed in needs.items():
         for name in sorted(needed - earlier):
             where = "stands after it" if name in needs else "is no prefetch key"
-            yield f'prefetch "{key}": %{name} {where}'
+            yield f'{"lookup" if key in lookups else "prefetch"} "{key}": %{name} {where}'
         earlier.add(key)
     try:
         TopologicalSorter(needs).prepare()

@@ -1,21 +1,20 @@
 """Which FHIR servers a caller may name, from the settings."""
 
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Mapping
 from datetime import date
 
 from cds_hooks import FhirAccess, FhirServer, Grant, Limits, Parser
 from fhir_profiles import Resource
 from service.config import IssuerSettings, Settings, SettingsError
 
-__all__ = ["access_of"]
+__all__ = ["access_of", "grants_of"]
 
 
-def access_of(
-    settings: Settings, parser: Parser[Resource], queries: int, today: Callable[[], date]
-) -> FhirAccess[Resource] | None:
-    """What fetches from FHIR servers, up to so many queries a request; None where no setting names a server.
+def grants_of(settings: Settings) -> Mapping[str | None, Grant]:
+    """The FHIR servers of each issuer, and under None those of callers without one, in demo mode only.
 
-    Raises SettingsError for an address that is none.
+    Raises SettingsError with every address that is none, and for a file of certificates that cannot be used.
     """
     problems: list[str] = []
     demo = _servers(settings, "", problems) if settings.mode == "demo" else ()
@@ -23,8 +22,24 @@ def access_of(
     for place, issuer in enumerate(settings.issuers):
         servers = (*demo, *_servers(issuer, f"issuers[{place}].", problems))
         grants[issuer.iss] = Grant(servers=servers, client_id=issuer.client_id)
+    if settings.fhir_ca_file is not None:
+        try:
+            ssl.create_default_context(cafile=settings.fhir_ca_file)
+        except OSError as error:
+            problems.append(f"fhir_ca_file: cannot be used: {error.strerror or 'no certificates'}")
     if problems:
         raise SettingsError(problems)
+    return grants
+
+
+def access_of(
+    settings: Settings, parser: Parser[Resource], queries: int, today: Callable[[], date]
+) -> FhirAccess[Resource] | None:
+    """What fetches from FHIR servers, up to so many queries a request; None where no setting names a server.
+
+    Raises SettingsError.
+    """
+    grants = grants_of(settings)
     if not any(grant.servers for grant in grants.values()):
         return None
     return FhirAccess(

@@ -105,6 +105,7 @@ def _serve(options: argparse.Namespace) -> int:
     from granian import Granian
     from granian.constants import Interfaces
 
+    from service.access import grants_of
     from service.callers import trust_of
     from service.orders import check_orders, load_orders
     from service.rules import load_rules
@@ -112,6 +113,7 @@ def _serve(options: argparse.Namespace) -> int:
     given = {"host": options.host, "port": options.port, "workers": options.workers}
     settings = Settings.load(os.environ, options.config, given)
     trust = trust_of(settings)
+    grants_of(settings)
     load_rules(settings.market)
     check_orders(load_orders())
     _refuse_taken_port(settings)

@@ -131,8 +131,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Read every layer, the later over the earlier; in: environment, settings file, flags (None = not given).
 
         Without `path` the file is the one that OSTEOHOOKS_CONFIG names, if any. A list in the environment is
-        separated by commas, and an empty variable counts as absent. The path of a key file starts from the settings
-        file. Raises SettingsError naming every flaw at once.
+        separated by commas, and an empty variable counts as absent. The path of a key or certificate file that
+        the settings file names starts from it. Raises SettingsError naming every flaw at once.
         """
         kinds = _kinds(cls)
         values: dict[str, Any] = {}
@@ -151,6 +151,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                     values[name] = _issuers(value, where, Path(file or "").parent)
                 else:
                     values[name] = _typed(value, name, kinds, where, strict)
+                    if name == "fhir_ca_file" and strict:
+                        values[name] = str(Path(file or "").parent / values[name])
             except SettingsError as error:
                 problems += error.problems
         if not problems:
