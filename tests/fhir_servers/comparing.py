@@ -24,10 +24,8 @@ from tests.fhir_pieces import Json, prefetch_of
 from tests.fhir_servers.loading import FHIR_JSON, Loaded, name_of
 from tests.front_door import Answer, request_body
 
-__all__ = ["HOOKS", "Asked", "Found", "asked", "query", "strayed", "templates"]
+__all__ = ["Asked", "Found", "asked", "query", "services", "strayed", "templates"]
 
-# Drafts bring every patient into scope, so that there is an assessment to compare.
-HOOKS: Final = ("patient-view", "order-select", "order-sign")
 _TIMEOUT: Final = 30
 
 
@@ -58,10 +56,15 @@ def _service(base: str, today: date) -> Flask:
     return create_app(Settings(today=today, private_fhir_servers=(base,), fhir_seconds=30))
 
 
+def services(base: str, today: date) -> list[Json]:
+    """What our discovery lists."""
+    listed: list[Json] = _service(base, today).test_client().get("/cds-services").get_json()["services"]
+    return listed
+
+
 def templates(base: str, today: date) -> Mapping[str, str]:
     """The prefetch templates of our discovery, all services together."""
-    services = _service(base, today).test_client().get("/cds-services").get_json()["services"]
-    return {key: template for service in services for key, template in service["prefetch"].items()}
+    return {key: template for service in services(base, today) for key, template in service["prefetch"].items()}
 
 
 def query(session: requests.Session, base: str, template: str, patient_id: str) -> Found:
@@ -122,7 +125,7 @@ def asked(base: str, loaded: Loaded, found: Mapping[str, Found], today: date) ->
     _, whole = prefetch_of(_bundle(loaded.stored))
     prefetched = {key: one.value for key, one in found.items()}
     access = _access(base, patient_id)
-    for hook in HOOKS:
+    for hook in (service["hook"] for service in services(base, today)):
 
         def answer(prefetch: Json | None, hook: str = hook, **members: Any) -> Answer:
             return _post(base, _request(hook, prefetch, patient_id, today, members), hook, today)
@@ -150,9 +153,13 @@ def _access(base: str, patient_id: str) -> Json:
 
 
 def _request(hook: str, prefetch: Json | None, patient_id: str, today: date, members: Mapping[str, Any]) -> Json:
+    """A drug or a problem among the drafts brings any patient into scope, so that there is an assessment to compare."""
     record = Record(patient_id=patient_id, today=today).draft("letrozole", id="draft1")
-    drafts, selections = (record.drafts, ["MedicationRequest/draft1"]) if hook != "patient-view" else ([], [])
-    body = request_body(prefetch or {}, hook, patient_id=patient_id, drafts=drafts, selections=selections)
+    problem = Record(patient_id=patient_id, today=today).condition("breast-cancer").entries[-1][1]["resource"]
+    drafts = [{**problem, "id": "draft1"}] if hook == "problem-list-item-create" else record.drafts
+    body = request_body(
+        prefetch or {}, hook, patient_id=patient_id, drafts=drafts, selections=["MedicationRequest/draft1"]
+    )
     if prefetch is None:
         del body["prefetch"]
     return {**body, **members}
