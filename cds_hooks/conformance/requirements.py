@@ -106,7 +106,6 @@ REQUIREMENTS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 _CLIENT: Final = "a duty of the client, not of the service"
-_NEEDS_SERVER: Final = "needs a FHIR server that the service may reach and trusts; from outside there is none to offer"
 _INSIDE: Final = "happens inside the service and shows in no answer"
 
 REASONS: Final[Mapping[str, str]] = MappingProxyType(
@@ -114,9 +113,6 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "A.2-11": "allows every other status, so nothing could break it",
         "A.2-13": "documentation for people, published outside the protocol",
         "A.4-25": _CLIENT,
-        "A.5-28": _NEEDS_SERVER,
-        "A.6-34": _NEEDS_SERVER,
-        "A.6-37": _NEEDS_SERVER,
         "A.7-46": "advice about content; every code system is allowed",
         "A.7-47": "advice about content; a suite sees one service at a time",
         "A.7-48": "a permission; the ids in discovery that announce it are looked at under A.2-10",
