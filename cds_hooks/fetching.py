@@ -28,6 +28,8 @@ class Had:
 
 _NOTHING: Final = Raw(b"null")
 _NEEDS: Final = "needs-another-key"
+_DEADLINE: Final = "deadline"
+_GIVEN_UP: Final = "given-up"
 
 
 class Fetching:
@@ -61,6 +63,7 @@ class Fetching:
         waiting = dict(queries)
         self._needed = frozenset().union(*(query.needs for query in queries.values()))
         under_way: dict[Future[None], Query] = {}
+        cause = _GIVEN_UP
         while True:
             while ready := self._ready(waiting, under_way.values()):
                 for query in ready:
@@ -72,16 +75,28 @@ class Fetching:
                 break
             ended, _ = wait(under_way, deadline.left, FIRST_COMPLETED)
             if not ended:
+                cause = _DEADLINE
                 break
             for future in ended:
                 future.result()
                 self._take(under_way.pop(future))
+        if under_way:
+            deadline.end()  # nobody waits any more, so nothing must go on
         for future, query in under_way.items():
             future.cancel()
-            self._take(query)
-        for key in waiting:
-            self._had[key] = Had(None, "given-up")
+            self._take(query, cause)
+        for query in waiting.values():
+            self._had[query.key] = self._left(query, cause)
         return self._had
+
+    def _left(self, query: Query, cause: str) -> Had:
+        """A query that was not begun; of what is there, a lookup may have had nothing to ask for."""
+        if query.lookup:
+            try:
+                query.url(self._scope)
+            except Unresolved:
+                return Had(_NOTHING)
+        return Had(None, cause)
 
     @staticmethod
     def _ready(waiting: Mapping[str, Query], under_way: Collection[Query]) -> list[Query]:
@@ -124,10 +139,10 @@ class Fetching:
     def _getter(self, deadline: Deadline) -> Callable[[str, int], bytes]:
         return lambda url, most: self._servers.get(url, self._token, deadline, most)
 
-    def _take(self, query: Query) -> None:
-        """Note what a query has brought, all of it or a part."""
+    def _take(self, query: Query, otherwise: str = _DEADLINE) -> None:
+        """Note what a query has brought, all of it or a part; `otherwise` is why it has not ended."""
         pages = self._pages[query.key]
-        cause = None if pages.complete else pages.cause or "deadline"
+        cause = None if pages.complete else pages.cause or otherwise
         if self._leave(query) == "part":
             cause = cause or "scope"
         if self._is_short(query):

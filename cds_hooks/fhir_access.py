@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Final, Generic
 
 import msgspec
@@ -103,10 +104,11 @@ class FhirAccess(Generic[R]):
         """
         if request.fhir_server is None or request.authorization is None:
             return request
+        has = cache(lambda text: text in body)
         missing = {
             key: query
             for key, query in self._queries_of(service).items()
-            if (only is None or key in only) and _is_missing(query, request, body)
+            if (only is None or key in only) and _is_missing(query, request, has)
         }
         if not missing:
             return request
@@ -120,7 +122,7 @@ class FhirAccess(Generic[R]):
             seconds = min(until - time.monotonic(), request.authorization.expires_in)
             with Deadline(seconds) as deadline:
                 had = fetching.run(missing, service.required, self._threads, deadline)
-        return self._completed(request, missing, had)
+        return self._completed(request, self._queries_of(service), had)
 
     def _queries_of(self, service: Service) -> Mapping[str, Query]:
         if service.id not in self._queries:
@@ -161,19 +163,24 @@ class FhirAccess(Generic[R]):
         )
 
     def _completed(
-        self, request: HookRequest[R], missing: Mapping[str, Query], had: Mapping[str, Had]
+        self, request: HookRequest[R], queries: Mapping[str, Query], had: Mapping[str, Had]
     ) -> HookRequest[R]:
         received = dict(request.received)
         unreadable = [one for one in request.unreadable if one.key not in had or had[one.key].value is None]
-        for key, one in had.items():
+        causes: dict[str, str] = {}
+        for key in (key for key in queries if key in had):
+            one = had[key]
             if one.value is not None:
                 found = self._parser.read(key, one.value, unreadable)
                 received[key] = found if one.cause is None else Received("partial", found.entries)
-            if one.cause is not None and missing[key].lookup:  # what refers to it is not known without it
-                for name in missing[key].needs & received.keys():
-                    if received[name].state == "told":
-                        received[name] = Received("partial", received[name].entries)
-        causes = {key: one.cause for key, one in had.items() if one.cause is not None}
+            if one.cause is not None:
+                causes[key] = one.cause
+        for key in [key for key in causes if queries[key].lookup]:
+            for name in queries[key].needs & received.keys():  # what refers to it is not all known without it
+                if received[name].state == "told":
+                    received[name] = Received("partial", received[name].entries)
+        # In the order of the templates, not in that in which servers answer: the same data give the same answer.
+        received = {key: received[key] for key in queries if key in received}
         if causes:
             with self._lock:
                 self._counts.update(causes.values())
@@ -181,12 +188,12 @@ class FhirAccess(Generic[R]):
         return replace(request, received=received, unreadable=tuple(unreadable), not_had={**request.not_had, **causes})
 
 
-def _is_missing(query: Query, request: HookRequest[R], body: bytes) -> bool:
+def _is_missing(query: Query, request: HookRequest[R], has: Callable[[bytes], bool]) -> bool:
     """Whether there is something to ask for: an absent key, a page of several, what others may refer to."""
     received = request.received.get(query.key)
     if query.lookup:
         absent = query.needs - request.received.keys()
-        return received is None and (bool(absent) or query.may_ask(body))
+        return received is None and (bool(absent) or query.may_ask(has))
     return received is None or received.state == "partial"
 
 

@@ -4,6 +4,7 @@
 is asked is the registered one, and a link to a further page must lie below it.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from cds_hooks.addresses import NotPublic, PinningAdapter, private_addresses, public_addresses
 from cds_hooks.deadline import Deadline
@@ -95,6 +96,10 @@ def _hold(connection: socket) -> None:
     _HOLD.get()(connection)
 
 
+def _unlogged(record: logging.LogRecord) -> bool:
+    return False
+
+
 class Servers:
     """The registered servers, and pooled connections to them, shared by all threads.
 
@@ -114,6 +119,9 @@ class Servers:
         def resolve(host: str, port: int) -> tuple[str, ...]:
             return (private_addresses if (host.strip("[]"), port) in private else public_addresses)(host, port)
 
+        # These name whole addresses, and the address of a query names the patient.
+        for name in ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry"):
+            logging.getLogger(name).addFilter(_unlogged)
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
@@ -142,8 +150,14 @@ class Servers:
                     document += piece
         except NotPublic:
             raise Unanswered("address-not-public") from None
-        except (OSError, HTTPError):
-            raise Unanswered("deadline" if deadline.over else "connection") from None
+        except (requests.Timeout, ReadTimeoutError):  # which is no other time than what was left
+            raise Unanswered("deadline") from None
+        except (OSError, HTTPError, Unanswered) as error:
+            # A connection that the deadline has ended looks like an answer that ends there.
+            cause = str(error) if isinstance(error, Unanswered) else "connection"
+            raise Unanswered("deadline" if deadline.over else cause) from None
+        if deadline.over:
+            raise Unanswered("deadline")
         if len(document) > most:
             raise Unanswered("too-large")
         return bytes(document)

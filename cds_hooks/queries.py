@@ -1,6 +1,6 @@
 """A prefetch template as a query of our own: what it asks for, and what of it a resource must be."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -10,6 +10,10 @@ from cds_hooks.fhirpath import Expression, Path, Resolve, Scope, depends_on, eva
 from cds_hooks.templates import TOKEN
 
 __all__ = ["Query", "Unresolved", "queries"]
+
+
+# For each path of a lookup, each member on it in both its spellings.
+Hints = tuple[tuple[tuple[bytes, bytes], ...], ...]
 
 
 class Unresolved(Exception):
@@ -26,7 +30,7 @@ class Query:
 
     `search` tells a search from a read; `codes` are those that its `code` parameter names, `patient` whether it names
     the patient. `needs` are the keys that its tokens name. A `lookup` asks for resources that others refer to, so for
-    none that is there; without one of its `hints` in the body it can have nothing to ask for (None: nobody can tell).
+    none that is there; its `hints` are the members that the body must have for that (None: nobody can tell).
     """
 
     key: str
@@ -37,15 +41,18 @@ class Query:
     patient: bool
     needs: frozenset[str]
     lookup: bool
-    hints: tuple[bytes, ...] | None
+    hints: Hints | None
 
     def url(self, scope: Scope) -> str:
         """The relative URL of a request. Raises Unresolved."""
         return "".join(part if isinstance(part, str) else self._value(part, scope) for part in self.parts)
 
-    def may_ask(self, body: bytes) -> bool:
-        """Whether a lookup may have something to ask for, as far as a glance can tell."""
-        return self.hints is None or any(hint in body for hint in self.hints)
+    def may_ask(self, has: Callable[[bytes], bool]) -> bool:
+        """Whether a lookup may have something to ask for, as far as a glance can tell; `has` looks for bytes in the
+        body."""
+        if self.hints is None:
+            return True
+        return any(all(has(name) or has(choice) for name, choice in path) for path in self.hints)
 
     def _value(self, expression: Expression, scope: Scope) -> str:
         values = evaluate(expression, scope)
@@ -83,15 +90,15 @@ def _query(key: str, template: str, *, lookup: bool) -> Query:
     )
 
 
-def _hints(expressions: list[Expression]) -> tuple[bytes, ...] | None:
-    """The members that hold the references that every token follows; None where one follows none."""
-    hints: set[bytes] = set()
+def _hints(expressions: list[Expression]) -> Hints | None:
+    """The members on the way to the references that tokens follow; None where a token follows none."""
+    hints: list[tuple[tuple[bytes, bytes], ...]] = []
     for part in chain.from_iterable(expressions):
         if not isinstance(part, Path) or Resolve() not in part.steps:
             return None
-        name = next(step for step in reversed(part.steps[: part.steps.index(Resolve())]) if isinstance(step, str))
-        hints |= {f'"{name}"'.encode(), f'"{name}Reference"'.encode()}
-    return tuple(sorted(hints))
+        names = (step for step in part.steps[: part.steps.index(Resolve())] if isinstance(step, str))
+        hints.append(tuple((f'"{name}"'.encode(), f'"{name}Reference"'.encode()) for name in names))
+    return tuple(hints)
 
 
 def _is_segment(values: tuple[str, ...]) -> bool:

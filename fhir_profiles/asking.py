@@ -54,7 +54,9 @@ def lookups(orders: str | None) -> dict[str, str]:
     `orders` is the member of the context that holds the draft orders, if the hook has one: their medicines are asked
     for by themselves, since without them nobody knows whether the order concerns us.
     """
-    path = "entry.resource.medication.resolve().id"
-    lists = "|".join(f"%{key}.{path}" for key in KEYS if key.startswith("medication"))
-    found = {} if orders is None else {DRAFT_MEDICATIONS: f"Medication?_id={{{{context.{orders}.{path}}}}}"}
+    # R4 has a reference, R5 a reference within a CodeableReference.
+    paths = ("entry.resource.medication.resolve().id", "entry.resource.medication.reference.resolve().id")
+    lists = "|".join(f"%{key}.{path}" for key in KEYS if key.startswith("medication") for path in paths)
+    drafts = "|".join(f"context.{orders}.{path}" for path in paths)
+    found = {} if orders is None else {DRAFT_MEDICATIONS: f"Medication?_id={{{{{drafts}}}}}"}
     return {**found, "medications": f"Medication?_id={{{{{lists}}}}}"}

@@ -114,7 +114,7 @@ def keeping(resources: list[Json], page: int = 100) -> Respond:
             handler.send(found[0] if found else outcome, 200 if found else 404)
             return
         wanted = asked.parameters
-        matching = [one for one in resources if one["resourceType"] == kind and _matches(one, wanted)]
+        matching = [one for one in resources if one["resourceType"] == kind and matches(one, wanted)]
         start = int(wanted.get("start", 0))
         more = start + page < len(matching)
         query = "&".join(f"{name}={value}" for name, value in {**wanted, "start": str(start + page)}.items())
@@ -124,7 +124,8 @@ def keeping(resources: list[Json], page: int = 100) -> Respond:
     return respond
 
 
-def _matches(resource: Json, wanted: Mapping[str, str]) -> bool:
+def matches(resource: Json, wanted: Mapping[str, str]) -> bool:
+    """Whether a search with these parameters finds a resource; others than `_id`, `patient` and `code` are ignored."""
     if "_id" in wanted and resource["id"] not in wanted["_id"].split(","):
         return False
     subject: Json = resource.get("subject") or resource.get("patient") or {}

@@ -236,6 +236,25 @@ def test_without_what_they_refer_to_data_are_not_all_known(fhir: responses.Reque
     assert request.not_had == {"drugs": "status-404"}
 
 
+@pytest.mark.parametrize(("statement", "state"), [(ORDER, "told"), (BY_REFERENCE, "partial")])
+def test_a_lookup_that_time_did_not_allow(statement: Json, state: str) -> None:
+    """What refers to nothing is known without it."""
+
+    def respond(asked: Asked, handler: Handler) -> None:
+        handler.server.closing.wait()
+
+    path = "entry.resource.medication.resolve().id"
+    asked = service(
+        {"orders": "MedicationRequest?patient={{context.patientId}}", "others": "MedicationRequest?subject=x"},
+        lookups={"drugs": f"Medication?_id={{{{%orders.{path}|%others.{path}}}}}"},
+    )
+    with hosting(respond) as host:
+        sent = view(prefetch={"others": searchset(statement)})
+        request = completed(asked, sent, access(host.url, seconds=0.2), server=host.url)
+    assert request.received["others"].state == state
+    assert request.not_had == {"orders": "deadline", **({} if state == "told" else {"drugs": "deadline"})}
+
+
 def test_what_is_incomplete_already_stays_so(fhir: responses.RequestsMock) -> None:
     put(fhir, "Medication", {}, status=404)
     request = completed(LOOKUPS, view(prefetch={"orders": searchset(BY_REFERENCE, total=2)}))
@@ -318,10 +337,22 @@ def test_no_token_no_id_and_no_answer_in_a_log(caplog: pytest.LogCaptureFixture)
         through = access(host.url)
         completed(service(prefetch), sent, through, server=host.url, access_token="secret-token", scope="user/*.r")
         completed(service(prefetch), sent, through, server="https://ottilie.example/r4", access_token="secret-token")
-    ours = " ".join(record.getMessage() for record in caplog.records if record.name.startswith("cds_hooks"))
-    assert ours.count("not had from the FHIR server") == 2
+    assert caplog.text.count("not had from the FHIR server") == 2
     assert "secret-token" not in caplog.text
-    assert "ottilie" not in ours.lower()
+    assert "ottilie" not in caplog.text.lower()
+
+
+def test_no_address_in_a_log_whatever_the_server_sends(caplog: pytest.LogCaptureFixture) -> None:
+    """urllib3 warns of headers that it cannot read, and names the address."""
+
+    def respond(asked: Asked, handler: Handler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n : broken\r\nbroken\r\n\r\n")
+        handler.close_connection = True
+
+    with caplog.at_level(logging.DEBUG), hosting(respond) as host:
+        sent = view(context={"userId": "Practitioner/dr", "patientId": "ottilie-quast"})
+        assert completed(ONE, sent, access(host.url), server=host.url).not_had
+    assert "ottilie" not in caplog.text
 
 
 # -- at once -----------------------------------------------------------------------------------------------------------
@@ -380,6 +411,31 @@ def test_what_has_come_by_the_deadline_counts(monkeypatch: pytest.MonkeyPatch) -
         request = completed(service({"conditions": PEOPLE["conditions"]}), view(), access(host.url), server=host.url)
     assert summary(request, "conditions") == ("partial", ["c1"])
     assert request.not_had == {"conditions": "deadline"}
+
+
+@pytest.mark.parametrize("patient", [None, 404], ids=["the deadline", "a required key that failed"])
+def test_nothing_goes_on_when_nobody_waits(patient: int | None) -> None:
+    """A server that drips for ever would keep its thread for ever."""
+    ended = threading.Event()
+
+    def respond(asked: Asked, handler: Handler) -> None:
+        if asked.path == "Patient/p1":
+            handler.send(PATIENT, patient or 200)
+            return
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        try:
+            while not handler.server.closing.wait(0.02):
+                handler.wfile.write(b"X")
+        except OSError:
+            ended.set()
+            raise
+
+    prefetch = {"dxa": DXA.prefetch["dxa"], "patient": "Patient/{{context.patientId}}"}
+    with hosting(respond) as host:
+        through = access(host.url, seconds=30 if patient else 0.3)
+        request = completed(service(prefetch, required=frozenset({"patient"})), view(), through, server=host.url)
+        assert ended.wait(20)
+    assert request.not_had["dxa"] == ("given-up" if patient else "deadline")
 
 
 def test_time_that_has_passed_already_counts() -> None:

@@ -337,6 +337,19 @@ def test_a_deadline_ends_no_connection_that_was_given_back() -> None:
         assert host.connections == 1
 
 
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"])
+def test_a_timeout_is_the_deadline(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever of the two comes first."""
+
+    def respond(asked: Asked, handler: Handler) -> None:
+        handler.wfile.write(head)
+        handler.server.closing.wait()
+
+    monkeypatch.setattr(Deadline, "left", 0.1)
+    with registered(respond) as (host, servers):
+        assert fetched(servers, f"{host.url}/x") == "deadline"
+
+
 def test_after_the_deadline_nothing_is_asked() -> None:
     with registered(found) as (host, servers), Deadline(60) as deadline:
         deadline.end()
