@@ -32,7 +32,7 @@ def woman() -> Record:
 def found_on(base: str, patient_id: str) -> dict[str, Found]:
     with requests.Session() as session:
         session.trust_env = False
-        return {key: query(session, base, text, patient_id) for key, text in templates(base, TODAY).items()}
+        return {key: query(session, base, text, patient_id) for key, text in templates(base).items()}
 
 
 # -- loading -----------------------------------------------------------------------------------------------------------
@@ -132,10 +132,10 @@ def test_a_server_that_gives_what_is_asked_for() -> None:
     with hosting(keeping(record.stored, page=1)) as server:
         found = found_on(server.url, record.patient_id)
         assert (found["medicationRequests"].pages, found["dxa"].pages) == (2, 1)
-        for key, text in templates(server.url, TODAY).items():
+        for key, text in templates(server.url).items():
             assert strayed(text, found[key], record) == []
         results = list(asked(server.url, record, found, TODAY))
-        assert [one.hook for one in results] == [service["hook"] for service in services(server.url, TODAY)]
+        assert [one.hook for one in results] == [service["hook"] for service in services(server.url)]
     for one in results:
         assert one.answer.assessment["tierRule"] == "H3a"
         assert one.unlike == {"prefetched": [], "fetched": []}
@@ -150,7 +150,7 @@ def test_a_server_that_loses_a_result() -> None:
     record = loaded(woman())
     with hosting(without(record.stored, "Observation")) as server:
         found = found_on(server.url, record.patient_id)
-        texts = templates(server.url, TODAY)
+        texts = templates(server.url)
         lost = {key: names for key, text in texts.items() if (names := strayed(text, found[key], record))}
         (observation,) = (one["id"] for one in record.stored if one["resourceType"] == "Observation")
         assert lost == {"dxa": [f"-Observation/{observation}"]}

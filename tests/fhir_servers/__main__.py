@@ -64,13 +64,13 @@ def check(name: str, base: str, records: Mapping[str, Json]) -> int:
             if not loaded.has_patient:
                 print(", no Patient: not asked about")
                 continue
-            found = {key: query(session, base, text, loaded.patient_id) for key, text in templates(base, today).items()}
+            found = {key: query(session, base, text, loaded.patient_id) for key, text in templates(base).items()}
             pages = sum(one.pages for one in found.values())
             counts["pages"] += pages
             print(f", {len(found)} templates in {pages} pages")
             for line in _of_loading(loaded):
                 print(f"  {line}")
-            for key, text in templates(base, today).items():
+            for key, text in templates(base).items():
                 if names := strayed(text, found[key], loaded):
                     counts["templates"] += 1
                     print(f"  template {key}: {', '.join(names)}")

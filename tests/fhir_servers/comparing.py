@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
+from unittest.mock import patch
 from urllib.parse import parse_qs
 
 import requests
 from flask import Flask
 
+import service.app
 from service.app import create_app
 from service.config import Settings
 from tests.builder import Record
@@ -51,20 +54,25 @@ class Asked(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def _service(base: str, today: date) -> Flask:
+def _service(base: str) -> Flask:
+    """The service, one for all records: to make one takes longer than to ask it. `_on` sets its clock."""
     # A server that has just been started is slow; how long is waited is not what is looked at here.
-    return create_app(Settings(today=today, private_fhir_servers=(base,), fhir_seconds=30))
+    return create_app(Settings(private_fhir_servers=(base,), fhir_seconds=30))
 
 
-def services(base: str, today: date) -> list[Json]:
+def _on(today: date) -> AbstractContextManager[object]:
+    return patch.object(service.app, "_today", lambda _: today)
+
+
+def services(base: str) -> list[Json]:
     """What our discovery lists."""
-    listed: list[Json] = _service(base, today).test_client().get("/cds-services").get_json()["services"]
+    listed: list[Json] = _service(base).test_client().get("/cds-services").get_json()["services"]
     return listed
 
 
-def templates(base: str, today: date) -> Mapping[str, str]:
+def templates(base: str) -> Mapping[str, str]:
     """The prefetch templates of our discovery, all services together."""
-    return {key: template for service in services(base, today) for key, template in service["prefetch"].items()}
+    return {key: template for each in services(base) for key, template in each["prefetch"].items()}
 
 
 def query(session: requests.Session, base: str, template: str, patient_id: str) -> Found:
@@ -114,7 +122,7 @@ def _is_asked_for(template: str, resource: Json, patient_id: str) -> bool:
 def asked(base: str, loaded: Loaded, found: Mapping[str, Found], today: date) -> Iterator[Asked]:
     """The answers under each hook, for a record and what the server gave for each template."""
     patient_id = loaded.patient_id
-    texts = templates(base, today).values()
+    texts = templates(base).values()
     # A client that prefetches an order sends no Medication that the order refers to: ours to fetch in any case.
     wanted = [
         resource
@@ -125,7 +133,7 @@ def asked(base: str, loaded: Loaded, found: Mapping[str, Found], today: date) ->
     _, whole = prefetch_of(_bundle(loaded.stored))
     prefetched = {key: one.value for key, one in found.items()}
     access = _access(base, patient_id)
-    for hook in (service["hook"] for service in services(base, today)):
+    for hook in (each["hook"] for each in services(base)):
 
         def answer(prefetch: Json | None, hook: str = hook, **members: Any) -> Answer:
             return _post(base, _request(hook, prefetch, patient_id, today, members), hook, today)
@@ -166,7 +174,8 @@ def _request(hook: str, prefetch: Json | None, patient_id: str, today: date, mem
 
 
 def _post(base: str, body: Json, hook: str, today: date) -> Answer:
-    response = _service(base, today).test_client().post(f"/cds-services/bone-health-{hook}", json=body)
+    with _on(today):
+        response = _service(base).test_client().post(f"/cds-services/bone-health-{hook}", json=body)
     return Answer(response.status_code, dict(response.headers), response.get_data())
 
 
