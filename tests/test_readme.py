@@ -23,7 +23,7 @@ FOLDERS: Final = tuple(path for path in sorted(ROOT.iterdir()) if path.is_dir() 
 PAGES: Final = (
     README,
     ROOT / "CHANGELOG.md",
-    *(page for folder in FOLDERS for page in sorted(folder.rglob("README.md"))),
+    *(page for folder in FOLDERS for page in sorted(folder.rglob("README.md")) if "node_modules" not in page.parts),
 )
 CARD: Final = re.compile(
     r"<!-- card: service/demo/order-sign\.json on (?P<day>\d{4}-\d\d-\d\d) -->\n```text\n(?P<card>.*?)```\n", re.DOTALL
