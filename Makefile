@@ -9,11 +9,11 @@ HASHED := install --require-hashes --only-binary :all:
 LOCK := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-find-links pyproject.toml
 
-.PHONY: help setup run test faults fuzz crash month check lock clean
+.PHONY: help setup run test faults fuzz crash month test-hapi test-medplum check lock clean
 .DELETE_ON_ERROR:
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/ready-to-run  ## install what the service needs into .venv
 
@@ -44,13 +44,19 @@ fuzz: $(VENV)/ready-to-test  ## send 20,000 generated requests to a server: no 5
 crash: $(VENV)/ready-to-test  ## kill the server 200 times under feedback, on SQLite and PostgreSQL (half an hour)
 	$(BIN)/python -m tests.crash sqlite postgresql $(ARGS)
 
+test-hapi: $(VENV)/ready-to-test  ## ask the service without prefetch, on HAPI FHIR (needs a JDK 17 or later, and mvn)
+	@$(BIN)/python -m tests.fhir_servers hapi $(ARGS)
+
+test-medplum: $(VENV)/ready-to-test  ## the same on Medplum's FHIR router (needs Node 20 or later, and npm)
+	@$(BIN)/python -m tests.fhir_servers medplum $(ARGS)
+
 lock: $(VENV)-lock/ready  ## write the lock files anew from pyproject.toml (ARGS=--upgrade takes newer releases)
 	$(LOCK) --extra test --group build --output-file requirements-test.lock $(ARGS)
 	$(LOCK) --constraint requirements-test.lock --output-file requirements.lock
 	$(LOCK:pyproject.toml=) --constraint requirements-test.lock --group build --output-file requirements-build.lock
 
 clean:  ## remove .venv and whatever make or the tools have made
-	rm -rf $(VENV) $(VENV)-lock dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* coverage.json
+	rm -rf $(VENV) $(VENV)-lock dist tests/hapi/target tests/medplum/node_modules .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* coverage.json
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each file below is made last in its step, so a step that was cut short is done again.

@@ -91,6 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     conformance.add_argument("--iss", metavar="URL", help="the issuer of the tokens")
     conformance.add_argument("--jku", metavar="URL", help="where the public key stands, for the header of the tokens")
     conformance.add_argument("--origin", metavar="URL", help="a web origin that the service allows")
+    conformance.add_argument(
+        "--fhir-server",
+        metavar="URL",
+        help="an address of this machine, such as http://127.0.0.1:8099/fhir, at which the suite is the FHIR server; "
+        "the service has to trust it",
+    )
     conformance.add_argument("--format", choices=("table", "json", "junit"), default="table")
     conformance.add_argument("--output", type=Path, metavar="FILE", help="where to write the report")
     conformance.add_argument(
@@ -374,6 +380,7 @@ def _conformance(options: argparse.Namespace) -> int:
             iss=options.iss,
             jku=options.jku,
             origin=options.origin,
+            fhir_server=options.fhir_server,
             format=options.format,
             output=options.output,
             only=options.only,

@@ -207,7 +207,7 @@ def _cockcroft_gault(facts: Facts, name: str, definition: dict[str, Any]) -> Fac
 def latest(readings: Iterable[Measurement], worse: str | None) -> Measurement | None:
     """The latest; of several on one day the worse, so that order decides nothing."""
     sign = 1 if worse == "higher" else -1
-    return max(readings, key=lambda m: (m.taken.last, m.taken.first, sign * m.value), default=None)
+    return max(readings, key=lambda m: (m.taken.last, m.taken.first, sign * m.value, m.resource or ""), default=None)
 
 
 def as_evidence(
