@@ -15,7 +15,7 @@ settings.register_profile("osteohooks", derandomize=True, deadline=None, print_b
 settings.load_profile("osteohooks")
 
 # The service keeps its state here, not where a person's own service does; also in the processes that tests start.
-_STATE = tempfile.TemporaryDirectory(prefix="osteohooks-tests-")
+_STATE = tempfile.TemporaryDirectory(prefix="osteohooks-tests-", ignore_cleanup_errors=True)
 os.environ["XDG_STATE_HOME"] = _STATE.name
 os.environ.pop("STATE_DIRECTORY", None)
 
@@ -30,6 +30,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    _STATE.cleanup()  # here, since a process that tests a planted fault ends without its own clearing up
     planting = config.stash.get(PLANTING, None)
     if planting is not None and planting.poll() is None:
         planting.kill()

@@ -220,6 +220,11 @@ def _postgresql(url: URL, durability: Durability) -> Engine:
         hide_parameters=True,
         connect_args={
             "connect_timeout": _CONNECT,
+            # A firewall that forgot a connection says nothing: it is found out in seconds, not in a quarter of an hour.
+            "keepalives_idle": 30,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
             "application_name": "osteohooks",
             "options": f"-c synchronous_commit={commit} -c statement_timeout={_STATEMENT}s",
         },
