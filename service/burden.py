@@ -87,7 +87,7 @@ _SHOWN: Final = Choice("on", None)
 
 def unknown_names(tables: Sequence[QuietSettings], rules: Rules) -> Iterator[str]:
     """A sentence for each name in the tables that nothing has."""
-    names = {section.name for section in rules.guideline.sections}
+    names = {section.name for guideline in rules.guidelines.values() for section in guideline.sections}
     for number, table in enumerate(tables):
         if table.rule is not None and table.rule not in names:
             yield f"quiet[{number}].rule: there is no such rule"

@@ -30,7 +30,7 @@ def rows(recorded: Recorded, pseudonyms: Pseudonymous, digests: Digests, at: dat
     caller = request.caller
     patient = pseudonyms.of(*patient_parts(request))
     hook, language, role = request.hook.name, voice.language, recorded.asker.role
-    edition = str(shown.decision.rules.guideline.page["edition"])
+    guidelines = shown.decision.rules.guidelines
     issuer, tenant = (caller.iss, caller.tenant) if caller else (None, None)
 
     def row(card: str, position: int, finding: Finding, indicator: str, held: str | None) -> Row:
@@ -42,7 +42,7 @@ def rows(recorded: Recorded, pseudonyms: Pseudonymous, digests: Digests, at: dat
             hook=hook,
             rule=finding.section.name,
             outcome=finding.outcome.code,
-            edition=edition,
+            edition=str(guidelines[finding.section.guideline].page["edition"]),
             indicator=indicator,
             language=language,
             patient=patient,

@@ -27,9 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the servers that are named, all of them by default."""
     parser = argparse.ArgumentParser(prog="python -m tests.fhir_servers")
     parser.add_argument("servers", nargs="*", metavar="SERVER", help=f"{' or '.join(SERVERS)}; all when none is named")
-    parser.add_argument(
-        "--where-present", action="store_true", help="pass over a server whose programs or packages are not here"
-    )
+    parser.add_argument("--where-present", action="store_true", help="pass over a server that cannot be had here")
     options = parser.parse_args(arguments)
     if unknown := set(options.servers) - SERVERS.keys():
         parser.error(f"there is no server {', '.join(sorted(unknown))}: {' or '.join(SERVERS)}")

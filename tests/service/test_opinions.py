@@ -219,7 +219,11 @@ def test_an_opinion_that_advises_nothing_we_know_is_a_flaw() -> None:
     (own,) = (s for s in fresh.opinions if s.guideline == section.guideline)
     own.decide = section.decide and section.decide.func  # type: ignore[attr-defined] # bound with functools.partial
     own.page = {**own.page, "rules": broken}
-    flaws = list(disagreements([Guideline("hadji_2017_ai_bone_loss", {}, [own])], fresh.terms))
+    flaws = list(
+        disagreements(
+            [Guideline("hadji_2017_ai_bone_loss", rules.guidelines["hadji_2017_ai_bone_loss"].page, [own])], fresh.terms
+        )
+    )
     assert flaws == ["hadji_2017_ai_bone_loss/advice: rule density advises nothing we know"]
 
 

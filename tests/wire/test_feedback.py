@@ -209,7 +209,7 @@ def test_no_more_sentences_than_anybody_reads() -> None:
         (b'{"feedback": [{"card": 1}, {"card": "\\ud800"}]}', None, "The body is not valid JSON."),
         (b'{"feedback": [1,]}', None, "The body is not valid JSON."),
         (b'{"feedback": [], "x": "\xff"}', None, "The body is not UTF-8 text."),
-        (b'{"feedback": [' + b"[" * 100_000 + b"]}", None, "The body is nested too deeply."),
+        (b'{"feedback": [' + b"[" * 100_000 + b"]}", None, "The body is nested too deeply: more than 128 levels."),
         (
             json.dumps({"feedback": [OVERRIDDEN]}).replace('"card"', '"card": 5, "card"').encode(),
             "feedback[0]",
