@@ -135,9 +135,6 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
     operate(app, calls, {} if store is None else store.checks, needed=needed)
     if settings.mode == "demo":
         app.add_url_rule("/demo/<hook>.json", "demo", lambda hook: _demo(hook, settings))
-    # The rules live as long as the process: the collector need not walk them on every sweep.
-    gc.collect()
-    gc.freeze()
     return app
 
 
@@ -326,4 +323,7 @@ def wsgi(*_: Any) -> Flask:
     app = create_app()
     # A worker ends without the interpreter's own clearing up (os._exit); what multiprocessing calls is called.
     Finalize(app, app.extensions["store"].close, exitpriority=0)
+    # The rules live as long as the process: the collector need not walk them on every sweep.
+    gc.collect()
+    gc.freeze()
     return app
