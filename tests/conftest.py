@@ -2,8 +2,12 @@
 
 import os
 import tempfile
+import warnings
+from collections.abc import Iterator
 
 import pytest
+from coverage import Coverage
+from coverage.exceptions import CoverageWarning
 from hypothesis import settings
 
 from tests.planting import PLANTING, WAITS, start
@@ -18,6 +22,23 @@ settings.load_profile("osteohooks")
 _STATE = tempfile.TemporaryDirectory(prefix="osteohooks-tests-", ignore_cleanup_errors=True)
 os.environ["XDG_STATE_HOME"] = _STATE.name
 os.environ.pop("STATE_DIRECTORY", None)
+
+
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """Coverage is not measured meanwhile: for laws over thousands of patients, which take a third of the time that way.
+
+    What they alone would cover counts as not covered, so that each line has a test of its own.
+    """
+    measuring = Coverage.current()
+    if measuring is not None:
+        measuring.stop()
+    yield
+    if measuring is not None:
+        with warnings.catch_warnings():
+            # That modules were imported while it stood still is no news.
+            warnings.simplefilter("ignore", CoverageWarning)
+            measuring.start()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
+import pytest
+
 from tests.builder import Record
 from tests.fhir_pieces import PREFETCH_KEYS
 from tests.front_door import Answer
@@ -17,6 +19,8 @@ from tests.generated_values import LATE
 from tests.second_gates import AGENTS
 from tests.tier_cases import State, Telling
 from tests.wire_rules import TIER_WORDS
+
+pytestmark = pytest.mark.usefixtures("untraced")
 
 # -- nothing worse adds an agent ---------------------------------------------------------------------------------------
 

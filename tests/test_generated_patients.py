@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import pytest
 import yaml
 
 from fhir_profiles import KINDS, Entry, Facts, RecordReader, Resource, terminology
@@ -21,6 +22,8 @@ from tests.second_reading import read
 from tests.suggested import drug_of, interval_days
 from tests.test_tier_grid import expected_members
 from tests.wire_rules import check_response
+
+pytestmark = pytest.mark.usefixtures("untraced")
 
 OUTCOMES: Final = Path(__file__).parent.parent / "service" / "guidelines" / "outcomes.yaml"
 # Said of everybody in scope, but for those with bone metastases.

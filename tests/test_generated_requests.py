@@ -16,6 +16,8 @@ from tests.fhir_pieces import TODAY
 from tests.front_door import application, post
 from tests.generated_requests import check_answer, generate
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 REQUESTS = 5000
 BATCHES = 10
 EXAMPLES = 8  # of each kind, for each operation

@@ -6,6 +6,7 @@ import json
 import random
 from typing import Final
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,8 @@ from tests.tier_cases import (
     record_of,
 )
 from tests.wire_rules import TIER_WORDS, check_response
+
+pytestmark = pytest.mark.usefixtures("untraced")
 
 TABLETS: Final = frozenset({"alendronate", "alendronate-d3", "risedronate", "ibandronate"})
 INJECTED: Final = frozenset({"zoledronic-acid", "denosumab", "ibandronate-iv"})

@@ -22,6 +22,8 @@ from tests.front_door import Answer, card_texts, post, request_body
 from tests.generated_requests import Path, at, paths
 from tests.wire_rules import check_response
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 MARK: Final = "zaphod"
 HOSTILE: Final = (
     f"<img src=x onerror={MARK}><script>{MARK}</script>[{MARK}](javascript:{MARK})![{MARK}](https://{MARK}.example/x)"

@@ -21,6 +21,8 @@ from tests.generated_values import NOW, RANGES, VALUES
 from tests.tier_cases import INHIBITORS, PROBABILITIES, T_SCORES
 from tests.wire_rules import check_response, utf16_units
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 OUTCOMES: Final = Path(__file__).parent.parent / "service" / "guidelines" / "outcomes.yaml"
 LANGUAGES: Final = ("en", "zh")
 SOURCE: Final = {"en": "**Source.**", "zh": "**依据来源。**"}
