@@ -12,7 +12,7 @@ from importlib.resources import files
 from fhir_profiles.chart import Chart, Evidence, Use
 from fhir_profiles.dates import When, add_months, when
 from fhir_profiles.resources import Dosage, Period, Quantity, Resource
-from fhir_profiles.terminology import Product, Terminology, load_yaml, name_pattern
+from fhir_profiles.terminology import Names, Product, Terminology, load_yaml
 
 __all__ = ["MedicationReader", "interval_days"]
 
@@ -56,8 +56,7 @@ _PIECES = frozenset(
 _TEXT_STRENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(mg|毫克|ug|μg|µg|mcg|g|IU|UNT|国际单位|单位)(?![A-Za-z0-9])", re.I)
 
 _intervals = load_yaml(files("fhir_profiles").joinpath("intervals.yaml"))
-_phrases: dict[str, float] = {phrase.casefold(): float(days) for phrase, days in _intervals["phrases"].items()}
-_phrase_pattern = name_pattern(_phrases)
+_phrases: Names[float] = Names({phrase: float(days) for phrase, days in _intervals["phrases"].items()})
 
 
 class MedicationReader:
@@ -271,7 +270,7 @@ def interval_days(dosages: list[Dosage], text: str = "") -> float | None:
 def _phrase(text: str) -> float | None:
     if text.strip().upper() in _intervals["codes"]:
         return float(_intervals["codes"][text.strip().upper()])
-    found = {_phrases[match.casefold()] for match in _phrase_pattern.findall(text)}
+    found = _phrases.find_all(text)
     return found.pop() if len(found) == 1 else None
 
 

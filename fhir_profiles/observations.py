@@ -12,7 +12,7 @@ from fhir_profiles.chart import Answer, AsRecorded, Chart, Evidence, Measurement
 from fhir_profiles.dates import When, when
 from fhir_profiles.quantity import Conversion, unit_of
 from fhir_profiles.resources import CodeableConcept, Component, Quantity, Resource
-from fhir_profiles.terminology import Terminology, name_pattern
+from fhir_profiles.terminology import Names, Terminology
 
 __all__ = ["ObservationReader"]
 
@@ -27,8 +27,8 @@ class _Scores:
         self.conversion = Conversion(definition["unit"], definition["units"])
         self.codes: dict[str, str] = definition["scores"]
         self.not_codes = frozenset(definition["not_scores"])
-        self.names = name_pattern(definition["score_names"])
-        self.not_names = name_pattern(definition["not_score_names"])
+        self.names = Names(dict.fromkeys(definition["score_names"], True))
+        self.not_names = Names(dict.fromkeys(definition["not_score_names"], True))
         self.densities: dict[str, str] = definition["densities"]
         self.density_units = frozenset(definition["density_units"])
         self.reference = definition["density_reference"]
@@ -36,14 +36,9 @@ class _Scores:
         self.site_codes: dict[str, str] = {
             code: site for site, entry in self.sites.items() for code in entry.get("snomed", ())
         }
-        self._site_names: dict[str, str] = {
-            name.casefold(): site for site, entry in self.sites.items() for name in entry.get("names", ())
-        }
-        self._site_pattern = name_pattern(self._site_names)
-
-    def site_in(self, text: str | None) -> str | None:
-        match = self._site_pattern.search(text) if text else None
-        return self._site_names[match.group().casefold()] if match else None
+        self.site_names: Names[str] = Names(
+            {name: site for site, entry in self.sites.items() for name in entry.get("names", ())}
+        )
 
 
 class ObservationReader:
@@ -113,7 +108,7 @@ class ObservationReader:
             if coding.code in scores.not_codes:
                 return None, None
         for text in _texts(concept):
-            if scores.names.search(text) and not scores.not_names.search(text):
+            if scores.names.find(text) and not scores.not_names.find(text):
                 return scores.fact, None
         return None, None
 
@@ -239,7 +234,7 @@ class ObservationReader:
                 if self._terms.system(coding.system) == "snomed" and (site := scores.site_codes.get(coding.code or "")):
                     return site
             for text in _texts(concept):
-                if named := scores.site_in(text):
+                if named := scores.site_names.find(text):
                     return named
         # The text of the code only, where a person may have written it; displays repeat the code.
         for written in (
@@ -247,7 +242,7 @@ class ObservationReader:
             owner.code.text if owner.code else None,
             part.valueString,
         ):
-            if named := scores.site_in(written):
+            if written and (named := scores.site_names.find(written)):
                 return named
         return None
 
