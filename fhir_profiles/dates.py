@@ -11,9 +11,7 @@ from typing import NamedTuple
 
 __all__ = ["When", "add_months", "calendar_months", "completed_years", "when"]
 
-_FHIR_DATE = re.compile(
-    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII
-)
+_FHIR_DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII)
 
 
 class When(NamedTuple):
@@ -31,18 +29,16 @@ def when(text: str | None) -> When | None:
     """
     if text is None:
         return None
-    match = _FHIR_DATE.fullmatch(text)
-    if match is None:
+    if _FHIR_DATE.fullmatch(text) is None:
         raise ValueError("not a FHIR date")
-    year, month, day = match.groups()
     try:
-        if day:
-            exact = date(int(year), int(month), int(day))
+        if len(text) >= len("YYYY-MM-DD"):
+            exact = date.fromisoformat(text[:10])
             return When(exact, exact)
-        if month:
-            first = date(int(year), int(month), 1)
+        if len(text) == len("YYYY-MM"):
+            first = date(int(text[:4]), int(text[5:]), 1)
             return When(first, first.replace(day=monthrange(first.year, first.month)[1]))
-        return When(date(int(year), 1, 1), date(int(year), 12, 31))
+        return When(date(int(text), 1, 1), date(int(text), 12, 31))
     except ValueError:
         raise ValueError("not a calendar date") from None
 

@@ -16,7 +16,7 @@ from fhir_profiles.terminology import Names, Product, Terminology, load_yaml
 
 __all__ = ["MedicationReader", "interval_days"]
 
-Resolve = Callable[[str], Resource | None]
+Resolve = Callable[[Resource, str], Resource | None]
 
 _REFUSED = frozenset({"entered-in-error", "cancelled", "not-done"})
 _STATES = {
@@ -70,7 +70,7 @@ class MedicationReader:
         concept = resource.medicationCodeableConcept or (resource.medication.concept if resource.medication else None)
         reference = resource.medicationReference or (resource.medication.reference if resource.medication else None)
         if concept is None and reference is not None:
-            target = resolve(reference.reference) if reference.reference else None
+            target = resolve(resource, reference.reference) if reference.reference else None
             concept = target.code if target is not None else None
             if target is not None and (concept is None or self._terms.drug_of(concept) is None):
                 for ingredient in target.ingredient or ():

@@ -48,7 +48,8 @@ class ObservationReader:
         self._terms = terms
         (score_fact,) = (name for name, fact in terms.facts.items() if fact["kind"] == "lowest_score")
         self._scores = _Scores(score_fact, terms.facts[score_fact])
-        self._facts: dict[str, str] = {}
+        # LOINC code -> the fact it stands for, None for one that must not be taken for a score by its text.
+        self._facts: dict[str, str | None] = dict.fromkeys(self._scores.not_codes)
         self._conversions: dict[str, Conversion] = {}
         # fact -> (system, code) of an answer -> the fact's word for it
         self._answers: dict[str, dict[tuple[str, str], str]] = {}
@@ -64,6 +65,7 @@ class ObservationReader:
                 }
             elif "loinc" in definition:
                 self._conversions[name] = Conversion(definition["unit"], definition.get("units", {}))
+        self._facts |= dict.fromkeys((*self._scores.codes, *self._scores.densities), score_fact)
 
     def read(self, chart: Chart, observation: Resource, name: str | None, panel: Resource | None) -> None:
         """Add what an Observation says. `name` is its relative reference, `panel` the one that lists it.
@@ -97,19 +99,13 @@ class ObservationReader:
         """The fact a code stands for, and the LOINC code that said so."""
         if concept is None:
             return None, None
-        scores = self._scores
         for coding in concept.coding or ():
-            if coding.code is None or self._terms.system(coding.system) != "loinc":
-                continue
-            if coding.code in scores.codes or coding.code in scores.densities:
-                return scores.fact, coding.code
-            if coding.code in self._facts:
+            if coding.code in self._facts and self._terms.system(coding.system) == "loinc":
                 return self._facts[coding.code], coding.code
-            if coding.code in scores.not_codes:
-                return None, None
-        for text in _texts(concept):
-            if scores.names.find(text) and not scores.not_names.find(text):
-                return scores.fact, None
+        scores = self._scores
+        # A text that stands there several times (code, display, local code) is looked at once.
+        if any(scores.names.find(text) and not scores.not_names.find(text) for text in set(_texts(concept))):
+            return scores.fact, None
         return None, None
 
     def _answer(

@@ -35,7 +35,7 @@ class Conversion:
             self._factors[name] = (Fraction(numerator) / Fraction(denominator or "1")).as_integer_ratio()
 
     def read(self, quantity: Quantity) -> float | None:
-        """The value in the canonical unit (infinite beyond what a float holds), None where number or unit is unusable."""
+        """The value in the canonical unit (infinite beyond all floats), or None where number or unit cannot be used."""
         if quantity.value is None or not isfinite(quantity.value):
             return None
         factor = self._factors.get(unit_of(quantity) or "none")

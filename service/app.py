@@ -4,7 +4,7 @@ import gc
 import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -15,8 +15,8 @@ from msgspec import Raw, Struct
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.exceptions import NotFound
 
-from cds_hooks import HOOKS, Guard, HookRequest, Parser, PreconditionFailed, Service, blueprint, build_all
-from fhir_profiles import Entry, RecordReader, Resource, templates
+from cds_hooks import HOOKS, Entry, Guard, HookRequest, Parser, PreconditionFailed, Service, blueprint, build_all
+from fhir_profiles import RecordReader, Resource, templates
 from service.callers import trust_of
 from service.config import Settings
 from service.decide import decide
@@ -92,10 +92,10 @@ def answerer(
 
     def answer(service: Service, request: HookRequest[Resource], languages: LanguageAccept, body: bytes) -> bytes:
         language = _language(languages, settings.language)
-        drafts = [Entry(entry.fullUrl, entry.resource) for entry in request.drafts]
-        entries = [Entry(e.fullUrl, e.resource) for received in request.received.values() for e in received.entries]
+        drafts = request.drafts
+        entries = [entry for received in request.received.values() for entry in received.entries]
         judged = _judged(request, drafts)
-        considered = drafts if judged is None else [e for e in drafts if _name(e.resource) in judged]
+        considered = [entry for entry in drafts if judged is None or _name(entry.resource) in judged]
         digest = hashlib.blake2b(body, digest_size=16).hexdigest()
         voice = Voice(
             language=language,
@@ -140,11 +140,11 @@ def _demo(hook: str, settings: Settings) -> FlaskResponse:
         raise NotFound from None
 
 
-def _name(resource: Resource | None) -> str | None:
-    return f"{resource.resourceType}/{resource.id}" if resource is not None and resource.id else None
+def _name(resource: Resource) -> str | None:
+    return f"{resource.resourceType}/{resource.id}" if resource.id else None
 
 
-def _judged(request: HookRequest[Resource], drafts: list[Entry]) -> frozenset[str] | None:
+def _judged(request: HookRequest[Resource], drafts: Sequence[Entry[Resource]]) -> frozenset[str] | None:
     """The drafts a hook is about: the selections where there are any we can find, else all of them."""
     if request.hook.selections is None:
         return None
