@@ -78,7 +78,7 @@ def through(app: Flask, body: Body, language: str) -> Callable[[], object]:
         f"/cds-services/{body.service}",
         method="POST",
         content_type="application/json",
-        headers={"Accept-Language": language},
+        headers=[("Accept-Language", language)],
     )
     environ = builder.get_environ()
 
