@@ -6,7 +6,7 @@ crosses, a sentence missing in a language, an order that no card could carry.
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -86,8 +86,11 @@ def load_rules(market: str = "cn", package: str = "service.guidelines", leading:
     if flaws:
         raise Flawed(flaws)
     for section in sections:
+        section.settle()
         if section.decide is not None:
             section.decide = _bound(section, section.decide)
+        if "agents" in section.page:
+            agents = [replace(agent, words=agent.words.settled(section.number)) for agent in agents]
     known = {section.guideline for section in sections if section.kind in ("assessment", "opinion")}
     if leading is not None and leading not in known:
         raise Flawed([f"the leading guideline {leading} is none of {', '.join(sorted(known))}"])

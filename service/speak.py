@@ -253,10 +253,9 @@ def _sources(decision: Decision, fill: Filler, topic: str, findings: list[Findin
     places: list[str] = []
     for finding in findings:
         section, outcome = finding.section, finding.outcome
-        named = {name for words in (outcome.summary, outcome.detail) if words for name, _ in words.blanks}
-        if rules.assessment.stem in named and decision.tier is not None:
+        if rules.assessment.stem in outcome.named and decision.tier is not None:
             places += [number.where for number in rules.assessment.numbers.values()]
-        places += [section.numbers[name].where for name in section.numbers if name in named]
+        places += [section.numbers[name].where for name in section.numbers if name in outcome.named]
         places += [ruling.gate.where for ruling in finding.rulings if ruling.result != "ask"]
         if "where" in section.page:
             places.append(section.page["where"])
