@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import astuple
 
 from cds_hooks.schema import load
 
@@ -51,9 +52,8 @@ class _Part(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel
     """Any object of an answer: no member of it is blank or empty, since the standard forbids sending such."""
 
     def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
-            value = getattr(self, name)
-            if (type(value) is str and not value.strip()) or (type(value) is dict and not value):
+        for name, value in zip(self.__struct_fields__, astuple(self), strict=True):
+            if value == "" or value == {} or (type(value) is str and value.isspace()):
                 raise self._broken(f"{name} must not be empty")
 
     def _broken(self, rule: str) -> Malformed:
@@ -141,7 +141,7 @@ class Suggestion(_Part, frozen=True, kw_only=True):
     label: str
     uuid: str | None = None
     is_recommended: bool = False
-    actions: tuple[Action, ...] = ()
+    actions: tuple[Action, ...] | Raw = ()
 
 
 class Card(_Part, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import product
 from typing import Any, Literal
 
 import msgspec
@@ -20,7 +21,7 @@ from service.agreement import disagreements
 from service.gates import Gate, compile_gates
 from service.orders import Order, load_orders
 from service.pages import Guideline, Section, load_guideline, parameters, share_numbers
-from service.words import Words
+from service.words import LANGUAGES, Words
 
 __all__ = ["Agent", "Flawed", "Rules", "load_rules"]
 
@@ -63,6 +64,8 @@ class Rules:
     outcomes: Mapping[str, Any]
     orders: dict[str, Order]
     reasons: Mapping[str, Any]
+    # language -> a place as the pages write it -> the sources in it, as a card names them
+    cited: Mapping[str, Mapping[str, tuple[str, ...]]]
 
 
 def load_rules(market: str = "cn", package: str = "service.guidelines", leading: str | None = None) -> Rules:
@@ -110,7 +113,25 @@ def load_rules(market: str = "cn", package: str = "service.guidelines", leading:
         outcomes=outcomes,
         orders=orders,
         reasons=load_yaml(files("service").joinpath("reasons.yaml")),
+        cited=_cited(guidelines[assessment.guideline].page["documents"], sections, gates, agents),
     )
+
+
+def _cited(
+    documents: Mapping[str, Mapping[str, str]], sections: list[Section], gates: list[Gate], agents: list[Agent]
+) -> dict[str, dict[str, tuple[str, ...]]]:
+    """What a card names for each place that a page, a number or a row of a table gives, in each language."""
+    places = {gate.where for gate in gates} | {agent.where for agent in agents}
+    for section in sections:
+        places |= {number.where for number in section.numbers.values()} | {section.page.get("where", "")}
+    cited: dict[str, dict[str, tuple[str, ...]]] = {language: {} for language in LANGUAGES}
+    for language, place in product(LANGUAGES, places):
+        # A page also cites our own readings of the sources; those stand beside the page, not on the card.
+        parts = [part for part in place.split("; ") if part and not part.startswith("reading ")]
+        for document, label in documents.items():
+            parts = [part.replace(document, label[language]) for part in parts]
+        cited[language][place] = tuple(parts)
+    return cited
 
 
 def _name(folder: Traversable) -> str:
