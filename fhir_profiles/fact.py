@@ -9,13 +9,16 @@ Each `kind` in `facts/*.yaml` is one function of `fhir_profiles.kinds`; the entr
 that function's parameters.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fhir_profiles.chart import Chart, Evidence
+from fhir_profiles.chart import Chart, Evidence, Use
 from fhir_profiles.dates import When, calendar_months, completed_years
 from fhir_profiles.terminology import Terminology
+
+if TYPE_CHECKING:
+    from fhir_profiles.blank import Blank
 
 __all__ = ["Fact", "Facts", "Kind", "Value", "partial_date"]
 
@@ -41,25 +44,39 @@ Kind = Callable[["Facts", str, dict[str, Any]], Fact]
 
 
 class Facts:
-    """The facts of one chart, each worked out when first asked for."""
+    """The facts of one chart, each worked out when first asked for; those that it does not touch are `blank`'s."""
 
     def __init__(
-        self, chart: Chart, terms: Terminology, kinds: Mapping[str, Kind], *, with_drafts: bool = True
+        self,
+        chart: Chart,
+        terms: Terminology,
+        kinds: Mapping[str, Kind],
+        *,
+        with_drafts: bool = True,
+        blank: "Blank | None" = None,
     ) -> None:
         self.chart, self.terms = chart, terms
         self.uses = chart.uses if with_drafts else chart.uses_without_drafts
         self._kinds = kinds
         self._found: dict[str, Fact] = {}
+        self._blank: Mapping[str, Fact] = {} if blank is None else blank.facts
+        self._touched: Container[str] = terms.facts if blank is None else blank.touched(chart, self.uses)
 
     def __getitem__(self, name: str) -> Fact:
         fact = self._found.get(name)
         if fact is None:
+            if name not in self._touched:
+                return self._blank[name]
             fact = self._found[name] = self.work_out(name, self.terms.facts[name])
         return fact
 
     def work_out(self, name: str, definition: dict[str, Any]) -> Fact:
         """A fact by a definition that need not be its own, and not kept."""
         return self._kinds[definition["kind"]](self, name, definition)
+
+    def uses_of(self, drugs: Collection[str]) -> list[Use]:
+        """The uses of these medicines."""
+        return [use for use in self.uses if use.drug in drugs]
 
     def worked_out(self) -> list[tuple[str, Fact]]:
         """The facts asked for so far, by name."""

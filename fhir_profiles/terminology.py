@@ -79,6 +79,10 @@ class Terminology:
         self._groups = {
             group: frozenset(key for key, drug in drugs.items() if group in drug["groups"]) for group in groups
         }
+        self._holding = {
+            group: held | {key for key, drug in drugs.items() if held & set(drug.get("contains", ()))}
+            for group, held in self._groups.items()
+        }
         self._index_drugs()
         self._index_conditions()
         self._names = Names(
@@ -175,6 +179,10 @@ class Terminology:
     def drugs_in(self, group: str) -> frozenset[str]:
         """The keys of every drug of a group."""
         return self._groups.get(group, frozenset())
+
+    def holding(self, group: str) -> frozenset[str]:
+        """The keys of every drug of a group, and of every combination with one."""
+        return self._holding.get(group, frozenset())
 
     def codes(self, fact: str) -> list[str]:
         """The LOINC codes that a fact is read from, for its prefetch query."""

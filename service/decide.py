@@ -128,14 +128,16 @@ def decide(rules: Rules, chart: Chart, hook: str, *, judged: Collection[str] | N
     """
     if not _in_scope(rules, chart):
         return None
-    facts = Facts(chart, rules.terms, KINDS)
+    blank = rules.blanks[chart.told]
+    facts = Facts(chart, rules.terms, KINDS, blank=blank)
     in_hand = tuple(use for use in chart.uses if use.in_hand and (judged is None or use.resource in judged))
     outside = rules.guideline.page["outside"]
     if facts[outside["fact"]].mildest is True:
         return _outside(rules, facts, hook, in_hand, outside["section"])
     tier = _tier(rules.assessment, facts)
     ordering = hook != "patient-view"
-    before = _tier(rules.assessment, Facts(chart, rules.terms, KINDS, with_drafts=False)) if ordering else None
+    undrafted = Facts(chart, rules.terms, KINDS, with_drafts=False, blank=blank) if ordering else facts
+    before = _tier(rules.assessment, undrafted) if ordering else None
     findings, missing = _asked_by_tier(rules, facts, tier)
     opinions = [said for section in rules.opinions if (said := _opinion(section, facts)).advice != SILENT]
     own = _own(rules, tier)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from fhir_profiles import Terminology, load_yaml, terminology
+from fhir_profiles import KEYS, KINDS, Blanks, Terminology, load_yaml, terminology
 from service.agreement import disagreements
 from service.gates import Gate, compile_gates
 from service.orders import Order, load_orders
@@ -52,6 +52,7 @@ class Rules:
     """Everything the engine runs, compiled. `guideline` is the one that assesses; the others advise beside it."""
 
     terms: Terminology
+    blanks: Blanks
     guideline: Guideline
     guidelines: Mapping[str, Guideline]
     opinions: list[Section]
@@ -98,9 +99,12 @@ def load_rules(market: str = "cn", package: str = "service.guidelines", leading:
     if leading is not None and leading not in known:
         raise Flawed([f"the leading guideline {leading} is none of {', '.join(sorted(known))}"])
     (assessment,) = (section for section in sections if section.kind == "assessment")
+    blanks = Blanks(terms, KINDS)
+    _ = blanks[frozenset(KEYS)]  # the usual: everything was told
     ruled = [section for section in sections if section.kind == "recommendation"]
     return Rules(
         terms=terms,
+        blanks=blanks,
         guideline=guidelines[assessment.guideline],
         guidelines=guidelines,
         leading=leading or assessment.guideline,

@@ -30,7 +30,9 @@ def measurement(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     unknown = definition.get("unknown", {})
     bounds = {"lower": (inf, -inf), "higher": (-inf, inf), None: (nan, nan)}[worse]
     mildest, worst = unknown.get("mildest", bounds[0]), unknown.get("worst", bounds[1])
-    readings = facts.chart.measurements.get(name, [])
+    readings = facts.chart.measurements.get(name)
+    if not readings:
+        return Fact(mildest, worst, mildest)
     refuse = _not_comparable(facts, definition)
     if refuse:
         return Fact(
@@ -40,12 +42,11 @@ def measurement(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
             tuple(as_evidence(name, definition, m, used=False, reason=refuse) for m in readings),
         )
     newest = latest(readings, worse)
+    assert newest is not None
     evidence = tuple(
         as_evidence(name, definition, m, used=m is newest, reason=None if m is newest else "superseded")
         for m in readings
     )
-    if newest is None:
-        return Fact(mildest, worst, mildest)
     fresh = facts.within(newest.taken, definition["fresh"])
     if not fresh and definition.get("stale") != "at_least":
         stale = tuple(as_evidence(name, definition, m, used=False, reason="too-old") for m in readings)
@@ -182,8 +183,10 @@ def _cockcroft_gault(facts: Facts, name: str, definition: dict[str, Any]) -> Fac
     """
     formula = definition["computed"]
     creatinine, weight = facts[formula["creatinine"]], facts[formula["weight"]]
+    if creatinine.shown is None or not weight.known:
+        return None
     years, sex_known = facts.age(), facts.chart.person.sex
-    if creatinine.shown is None or not weight.known or years is None or sex_known is None:
+    if years is None or sex_known is None:
         return None
     assert isinstance(creatinine.presumed, float)
     assert isinstance(weight.presumed, float)
@@ -239,7 +242,8 @@ def bounds_of(reading: Measurement) -> tuple[float, float]:
 
 
 def _not_comparable(facts: Facts, definition: dict[str, Any]) -> str | None:
-    ages, age = definition.get("ages"), facts.age()
+    ages = definition.get("ages")
+    age = facts.age() if ages else None
     if ages and age and (age[0] > ages["to"] or age[1] < ages["from"]):
         return "age"
     return None

@@ -17,7 +17,7 @@ def _in_group(facts: Facts, definition: dict[str, Any]) -> list[Use]:
     drugs = facts.terms.drugs_in(definition["group"]) if "group" in definition else frozenset(definition["drugs"])
     drugs -= facts.terms.drugs_in(definition["except_group"]) if "except_group" in definition else frozenset()
     route = definition.get("route")
-    found = [use for use in facts.uses if use.drug in drugs and (route is None or use.route == route)]
+    found = [use for use in facts.uses_of(drugs) if route is None or use.route == route]
     return sorted(
         found, key=lambda u: (u.drug, u.state, u.start or (date.min,), u.end or (date.min,), u.resource or "")
     )
@@ -101,8 +101,8 @@ def _superseded(facts: Facts, item: Use, definition: dict[str, Any]) -> bool:
         return False
     others = facts.terms.drugs_in(definition["superseded_by"])
     return any(
-        other.drug in others and other.state in _TAKEN and other.start is not None and other.start.last > last.last
-        for other in facts.uses
+        other.state in _TAKEN and other.start is not None and other.start.last > last.last
+        for other in facts.uses_of(others)
     )
 
 
@@ -248,7 +248,8 @@ def daily_dose(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """
     amounts: dict[tuple[str, str], tuple[float, float]] = {}
     evidence = []
-    for item in sorted(facts.uses, key=lambda u: (u.drug, u.resource or "")):
+    uses = facts.uses_of(facts.terms.holding(definition["group"]))
+    for item in sorted(uses, key=lambda u: (u.drug, u.resource or "")):
         label, _ = _label(facts, item, definition)
         if item.state == "not-taken" or label not in ("current", "planned"):
             continue
