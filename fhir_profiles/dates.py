@@ -14,6 +14,9 @@ __all__ = ["When", "add_months", "calendar_months", "completed_years", "when"]
 _FHIR_DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII)
 
 
+_SHORTEST_MONTH = 28
+
+
 class When(NamedTuple):
     """The first and the last day that a FHIR date may mean."""
 
@@ -47,6 +50,8 @@ def add_months(day: date, months: int) -> date:
     """The same day `months` later, or the month's last where it is shorter."""
     years, month = divmod(day.month - 1 + months, 12)
     year = day.year + years
+    if day.day <= _SHORTEST_MONTH:
+        return date(year, month + 1, day.day)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
@@ -64,6 +69,8 @@ def calendar_months(start: date, end: date) -> float:
     if end < start:
         return -calendar_months(end, start)
     whole = (end.year - start.year) * 12 + end.month - start.month
-    if add_months(start, whole) > end:
+    reached = add_months(start, whole)
+    if reached > end:
         whole -= 1
-    return whole + (end - add_months(start, whole)) / timedelta(days=31)
+        reached = add_months(start, whole)
+    return whole + (end - reached) / timedelta(days=31)

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fhir_profiles.chart import Chart, Evidence, Use
-from fhir_profiles.dates import When, calendar_months, completed_years
+from fhir_profiles.dates import When, completed_years
 from fhir_profiles.terminology import Terminology
 
 if TYPE_CHECKING:
@@ -93,7 +93,9 @@ class Facts:
         """Whether a day surely lies within a window of months or days before today."""
         if "days" in window:
             return self.chart.today - day.first <= timedelta(days=window["days"])
-        return bool(calendar_months(day.first, self.chart.today) <= window["months"])
+        today, first = self.chart.today, day.first
+        apart = (today.year - first.year) * 12 + today.month - first.month
+        return bool((apart, today.day) <= (window["months"], first.day))
 
 
 def partial_date(day: When) -> str:

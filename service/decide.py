@@ -5,14 +5,14 @@ corners suffice because the tier is monotone in every fact (a test proves it). O
 the engine look for the facts that would settle them.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from math import inf, nan
 from typing import Any
 
 from fhir_profiles import KINDS, Chart, Evidence, Fact, Facts
 from fhir_profiles.chart import Use
-from service.gates import Ruling, Subject, rule_on
+from service.gates import Ruling, Subject
 from service.pages import Outcome, Section
 from service.rules import Agent, Rules
 
@@ -59,11 +59,8 @@ class Verdict:
 
     agent: Agent
     rulings: tuple[Ruling, ...]
-
-    @property
-    def stopped(self) -> bool:
-        """Ruled out, to be corrected or to be asked about first: not to be suggested."""
-        return any(ruling.result in ("block", "hold", "ask") for ruling in self.rulings)
+    # Ruled out, to be corrected or to be asked about first: not to be suggested.
+    stopped: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +142,13 @@ def decide(rules: Rules, chart: Chart, hook: str, *, judged: Collection[str] | N
     # An agent is weighed as the leading guideline says: by the tier, or by another's advice.
     led = advice != own.advice
     weighed = advice != "monitor" if led else tier.tier in rules.guideline.page["candidates"]["tiers"]
-    candidates = [
-        Subject(agent.drug, agent.route, "candidate", agent.id)
-        for agent in rules.agents
-        if weighed and facts[rules.guideline.page["candidates"]["unless"]].presumed is False
-    ]
-    rulings = rule_on(rules.gates, [*candidates, *_held(rules, chart, in_hand)], facts)
-    by_agent = {subject.agent: tuple(r for r in rulings if r.subject is subject) for subject in candidates}
-    verdicts = [Verdict(agent, by_agent[agent.id]) for agent in rules.agents if agent.id in by_agent]
+    weighed = weighed and facts[rules.guideline.page["candidates"]["unless"]].presumed is False
+    candidates = [Subject(agent.drug, agent.route, "candidate", agent.id) for agent in rules.agents if weighed]
+    rulings = rules.table.rule_on([*candidates, *_held(rules, chart, in_hand)], facts)
+    verdicts = [_verdict(agent, rulings) for agent in rules.agents if weighed]
+    assessed = _assessed(rules, tier, before or tier, advice)
     for section in rules.sections:
-        findings += _run(rules, section, facts, tier, before, hook, advice)
+        findings += _run(section, facts, assessed, hook)
     others = [said for said in (own, *opinions) if said.advice != advice]
     if others and tier.tier is not None:
         findings.append(_named(rules, "guideline-disagreement"))
@@ -182,9 +176,11 @@ def _in_scope(rules: Rules, chart: Chart) -> bool:
     scope = rules.guideline.page["scope"]
     if any(chart.diagnoses.get(key) for key in scope["conditions"]):
         return True
-    anywhere = frozenset().union(*(rules.terms.drugs_in(group) for group in scope["drugs"]))
-    drafted = frozenset().union(*(rules.terms.drugs_in(group) for group in scope["drafts"]))
-    return any(use.drug in anywhere or (use.in_hand and use.drug in drafted) for use in chart.uses)
+    anywhere, drafted = ([rules.terms.drugs_in(group) for group in scope[of]] for of in ("drugs", "drafts"))
+    return any(
+        any(use.drug in drugs for drugs in anywhere) or (use.in_hand and any(use.drug in drugs for drugs in drafted))
+        for use in chart.uses
+    )
 
 
 def _outside(rules: Rules, facts: Facts, hook: str, in_hand: tuple[Use, ...], stem: str) -> Decision:
@@ -192,8 +188,8 @@ def _outside(rules: Rules, facts: Facts, hook: str, in_hand: tuple[Use, ...], st
     # Worked out all the same, so that the answer lists what the record holds of them.
     _ = [facts[name] for name in rules.assessment.facts]
     (section,) = (section for section in rules.sections if section.stem == stem)
-    findings = _run(rules, section, facts, None, None, hook)
-    rulings = rule_on(rules.gates, _held(rules, facts.chart, in_hand), facts)
+    findings = _run(section, facts, {}, hook)
+    rulings = rules.table.rule_on(_held(rules, facts.chart, in_hand), facts)
     # Nothing is suggested here: other doses hold.
     findings += [*_from_rulings(rules, rulings, []), *_orders(rules, facts.chart, in_hand, None)]
     findings = [finding for finding in findings if finding.section is section or finding.indicator == "critical"]
@@ -222,11 +218,12 @@ def _opinion(section: Section, facts: Facts) -> Opinion:
     triples = {name: facts[name] for name in section.facts}
     advice = section.page["rules"]
     rule = section.decide(*(fact.presumed for fact in triples.values()))
-    corners = {
-        advice[section.decide(*(getattr(fact, corner) for fact in triples.values()))]["advice"]
-        for corner in ("mildest", "worst")
-    }
-    unsettled = [] if len(corners) == 1 else [name for name, fact in triples.items() if not fact.known]
+    unsettled = [name for name, fact in triples.items() if not fact.known]
+    if unsettled:
+        least = section.decide(*(fact.mildest for fact in triples.values()))
+        most = section.decide(*(fact.worst for fact in triples.values()))
+        if advice[least]["advice"] == advice[most]["advice"]:
+            unsettled = []
     return Opinion(section, rule, advice[rule]["advice"], tuple(unsettled))
 
 
@@ -270,22 +267,22 @@ def _on_record(fact: Fact) -> bool:
 # -- the other sections ----------------------------------------------------------------------------
 
 
-def _run(
-    rules: Rules, section: Section, facts: Facts, tier: Tier | None, before: Tier | None, hook: str, advice: str = ""
-) -> list[Finding]:
+def _assessed(rules: Rules, tier: Tier, before: Tier, advice: str) -> dict[str, Fact]:
+    """The assessment, as the other sections may ask for it."""
+    stem = rules.assessment.stem
+    now, then = tier.tier or UNCLASSIFIED, before.tier or UNCLASSIFIED
+    return {
+        stem: Fact(tier.at_least, tier.at_most, now),
+        f"{stem}_before": Fact(then, then, then),
+        f"{stem}_rule": Fact(tier.rule, tier.rule, tier.rule),
+        "advice": Fact(advice, advice, advice),
+    }
+
+
+def _run(section: Section, facts: Facts, assessed: Mapping[str, Fact], hook: str) -> list[Finding]:
     if hook not in section.hooks:
         return []
     assert section.decide is not None
-    assessed: dict[str, Fact] = {}
-    if tier is not None:
-        stem = rules.assessment.stem
-        now, then = tier.tier or UNCLASSIFIED, (before or tier).tier or UNCLASSIFIED
-        assessed = {
-            stem: Fact(tier.at_least, tier.at_most, now),
-            f"{stem}_before": Fact(then, then, then),
-            f"{stem}_rule": Fact(tier.rule, tier.rule, tier.rule),
-            "advice": Fact(advice, advice, advice),
-        }
     triples = [assessed.get(name) or facts[name] for name in section.facts]
     names = list(section.decide(*(fact.presumed for fact in triples)))
     if section.asks:
@@ -311,7 +308,7 @@ def _named(rules: Rules, code: str) -> Finding:
 
 
 def _held(rules: Rules, chart: Chart, in_hand: tuple[Use, ...]) -> list[Subject]:
-    gated = frozenset().union(*(gate.drugs for gate in rules.gates))
+    gated = rules.table.drugs
     held = [Subject(use.drug, use.route, "in-hand", use=use) for use in in_hand if use.drug in gated]
     for use in chart.uses:
         if use.drug in gated and not use.in_hand and (_goes_on(use, chart) or use.supply_runs):
@@ -321,6 +318,11 @@ def _held(rules: Rules, chart: Chart, in_hand: tuple[Use, ...]) -> list[Subject]
 
 def _goes_on(use: Use, chart: Chart) -> bool:
     return use.state in _GOING_ON and (use.end is None or use.end.last >= chart.today)
+
+
+def _verdict(agent: Agent, rulings: list[Ruling]) -> Verdict:
+    about = tuple(ruling for ruling in rulings if ruling.subject.agent == agent.id)
+    return Verdict(agent, about, any(ruling.result in ("block", "hold", "ask") for ruling in about))
 
 
 def _from_rulings(rules: Rules, rulings: list[Ruling], missing: list[str]) -> list[Finding]:

@@ -6,6 +6,7 @@ Each agent is judged by itself; nothing is offered because another is blocked.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Literal
 
 import msgspec
@@ -16,7 +17,7 @@ from fhir_profiles.chart import Use
 from service.pages import Basis, Indicator
 from service.words import Words
 
-__all__ = ["Gate", "Ruling", "Subject", "compile_gates", "rule_on"]
+__all__ = ["Gate", "Ruling", "Subject", "Table", "compile_gates"]
 
 Standing = Literal["candidate", "listed", "in-hand"]
 
@@ -169,29 +170,38 @@ def _gate(row: _Row, terms: Terminology) -> Gate:
     )
 
 
-def rule_on(gates: Iterable[Gate], subjects: Iterable[Subject], facts: Facts) -> list[Ruling]:
-    """Every row that says something of a subject, in the table's order."""
-    held = list(subjects)
-    rulings = []
-    for gate in gates:
-        for subject in held:
-            if subject.drug not in gate.drugs or (subject.standing == "candidate" and not gate.candidates):
-                continue
-            if subject.route in gate.except_routes or (gate.routes is not None and subject.route not in gate.routes):
-                continue
-            fact = facts[gate.fact]
-            if result := _result(gate, subject, fact):
-                rulings.append(Ruling(gate, subject, fact, result))
-    return rulings
+class Table:
+    """Every row, in the order of the pages, each found by the medicine it is about."""
+
+    def __init__(self, gates: Iterable[Gate]) -> None:
+        self.gates = tuple(gates)
+        self.drugs = frozenset().union(*(gate.drugs for gate in self.gates))
+        self._about = {
+            drug: tuple((place, gate) for place, gate in enumerate(self.gates) if drug in gate.drugs)
+            for drug in self.drugs
+        }
+
+    def rule_on(self, subjects: Iterable[Subject], facts: Facts) -> list[Ruling]:
+        """Every row that says something of a subject, in the table's order."""
+        found = []
+        for subject in subjects:
+            candidate = subject.standing == "candidate"
+            for place, gate in self._about.get(subject.drug, ()):
+                if (candidate and not gate.candidates) or subject.route in gate.except_routes:
+                    continue
+                if gate.routes is not None and subject.route not in gate.routes:
+                    continue
+                fact = facts[gate.fact]
+                if result := _result(gate, subject, fact):
+                    found.append((place, Ruling(gate, subject, fact, result)))
+        return [ruling for _, ruling in sorted(found, key=itemgetter(0))]
 
 
 def _result(gate: Gate, subject: Subject, fact: Fact) -> str | None:
-    unclear = gate.unclear_counts and any(item.use == "unclear" for item in fact.evidence)
-    if unclear or _holds(gate, fact.mildest):
+    if _holds(gate, fact.mildest) or (gate.unclear_counts and any(item.use == "unclear" for item in fact.evidence)):
         return gate.then
-    asks = gate.asks or (gate.asks_quietly and subject.standing == "candidate")
-    if asks and subject.standing != "listed" and _holds(gate, fact.worst):
-        return "ask"
+    if not fact.known and _holds(gate, fact.worst) and subject.standing != "listed":
+        return "ask" if gate.asks or (gate.asks_quietly and subject.standing == "candidate") else None
     return None
 
 

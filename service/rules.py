@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from fhir_profiles import KEYS, KINDS, Blanks, Terminology, load_yaml, terminology
 from service.agreement import disagreements
-from service.gates import Gate, compile_gates
+from service.gates import Gate, Table, compile_gates
 from service.orders import Order, load_orders
 from service.pages import Guideline, Section, load_guideline, parameters, share_numbers
 from service.words import LANGUAGES, Words
@@ -60,7 +60,7 @@ class Rules:
     assessment: Section
     sections: list[Section]
     per_order: list[Section]
-    gates: list[Gate]
+    table: Table
     agents: list[Agent]
     outcomes: Mapping[str, Any]
     orders: dict[str, Order]
@@ -112,7 +112,7 @@ def load_rules(market: str = "cn", package: str = "service.guidelines", leading:
         assessment=assessment,
         sections=[section for section in ruled if section.page.get("each") != "order"],
         per_order=[section for section in ruled if section.page.get("each") == "order"],
-        gates=gates,
+        table=Table(gates),
         agents=agents,
         outcomes=outcomes,
         orders=orders,
