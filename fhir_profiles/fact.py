@@ -9,7 +9,7 @@ Each `kind` in `facts/*.yaml` is one function of `fhir_profiles.kinds`; the entr
 that function's parameters.
 """
 
-from collections.abc import Callable, Collection, Container, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,7 +43,7 @@ class Fact(NamedTuple):
 Kind = Callable[["Facts", str, dict[str, Any]], Fact]
 
 
-class Facts:
+class Facts(dict[str, Fact]):
     """The facts of one chart, each worked out when first asked for; those that it does not touch are `blank`'s."""
 
     def __init__(
@@ -58,16 +58,15 @@ class Facts:
         self.chart, self.terms = chart, terms
         self.uses = chart.uses if with_drafts else chart.uses_without_drafts
         self._kinds = kinds
-        self._found: dict[str, Fact] = {}
-        self._blank: Mapping[str, Fact] = {} if blank is None else blank.facts
-        self._touched: Container[str] = terms.facts if blank is None else blank.touched(chart, self.uses)
+        self._touched: Iterable[str] = terms.facts
+        if blank is not None:
+            super().__init__(blank.facts)
+            self._touched = blank.touched(chart, self.uses)
+            for name in self._touched:
+                self.pop(name, None)
 
-    def __getitem__(self, name: str) -> Fact:
-        fact = self._found.get(name)
-        if fact is None:
-            if name not in self._touched:
-                return self._blank[name]
-            fact = self._found[name] = self.work_out(name, self.terms.facts[name])
+    def __missing__(self, name: str) -> Fact:
+        fact = self[name] = self.work_out(name, self.terms.facts[name])
         return fact
 
     def work_out(self, name: str, definition: dict[str, Any]) -> Fact:
@@ -80,7 +79,7 @@ class Facts:
 
     def worked_out(self) -> list[tuple[str, Fact]]:
         """The facts asked for so far, by name."""
-        return sorted(self._found.items())
+        return [(name, self[name]) for name in sorted(self._touched) if name in self]
 
     def age(self) -> tuple[int, int] | None:
         """Completed years today, youngest and oldest possible."""

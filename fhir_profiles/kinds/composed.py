@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from msgspec import structs
 
 from fhir_profiles.chart import AsRecorded, Evidence, Measurement
+from fhir_profiles.dates import When
 from fhir_profiles.fact import Fact, Facts, partial_date
 from fhir_profiles.kinds.measured import as_evidence, measurement
 from fhir_profiles.quantity import unit_of
@@ -33,8 +34,10 @@ def readings(facts: Facts, name: str) -> list[Reading]:
     definition = facts.terms.facts[name]
     reported = [Reading(name, result) for result in facts.chart.measurements.get(name, ())]
     made = _MADE.get(definition["kind"])
+    if made is None:
+        return reported
     days = {reading.result.taken for reading in reported}
-    return reported + [r for r in made(facts, name, definition) if r.result.taken not in days] if made else reported
+    return reported + [reading for reading in made(facts, name, definition) if reading.result.taken not in days]
 
 
 def evidence_of(facts: Facts, reading: Reading) -> Evidence:
@@ -74,20 +77,21 @@ def excretion(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
 
 
 def _adjusted(facts: Facts, name: str, definition: dict[str, Any]) -> Iterator[Reading]:
-    per_unit, about = Fraction(str(definition["per_unit"])), Fraction(str(definition["about"]))
     for base, by in _of_one_day(facts, definition["of"], definition["by"]):
         if not by.comparator:
+            per_unit, about = Fraction(str(definition["per_unit"])), Fraction(str(definition["about"]))
             yield _made(name, definition, base, _exact(base) + per_unit * (about - _exact(by)))
 
 
 def _summed(facts: Facts, name: str, definition: dict[str, Any]) -> Iterator[Reading]:
     main, added = definition["main"], definition["added"]
-    alone = list(facts.chart.measurements.get(main, ()))
+    together: set[int] = set()
     for base, other in _of_one_day(facts, main, added):
         # A part below what can be measured adds nothing that anyone knows of.
         if other.comparator not in ("<", "<="):
-            alone = [result for result in alone if result is not base]
+            together.add(id(base))
             yield _made(name, definition, base, _exact(base) + _exact(other))
+    alone = (result for result in facts.chart.measurements.get(main, ()) if id(result) not in together)
     yield from (Reading(name, result) for result in alone)
 
 
@@ -108,10 +112,15 @@ _MADE: dict[str, Callable[[Facts, str, dict[str, Any]], Iterator[Reading]]] = {
 
 def _of_one_day(facts: Facts, one: str, other: str) -> Iterator[tuple[Measurement, Measurement]]:
     """Each pair of results of two measurements that were taken on one and the same day."""
+    others = facts.chart.measurements.get(other)
+    if not others:
+        return
+    of_day: dict[When, list[Measurement]] = {}
+    for second in others:
+        of_day.setdefault(second.taken, []).append(second)
     for first in facts.chart.measurements.get(one, ()):
-        for second in facts.chart.measurements.get(other, ()):
-            if first.taken == second.taken and first.taken.first == first.taken.last:
-                yield first, second
+        if first.taken.first == first.taken.last:
+            yield from ((first, second) for second in of_day.get(first.taken, ()))
 
 
 def _exact(result: Measurement) -> Fraction:
