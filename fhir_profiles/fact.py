@@ -58,6 +58,8 @@ class Facts(dict[str, Fact]):
         self.chart, self.terms = chart, terms
         self.uses = chart.uses if with_drafts else chart.uses_without_drafts
         self._kinds = kinds
+        # Of each measurement the results that several facts look at, those worked out for it included.
+        self.readings: dict[str, list[Any]] = {}
         self._touched: Iterable[str] = terms.facts
         if blank is not None:
             super().__init__(blank.facts)

@@ -5,7 +5,6 @@ limit.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ from msgspec import structs
 from fhir_profiles.chart import AsRecorded, Evidence, Measurement
 from fhir_profiles.dates import When
 from fhir_profiles.fact import Fact, Facts, partial_date
-from fhir_profiles.kinds.measured import as_evidence, measurement
+from fhir_profiles.kinds.measured import as_evidence, weighed
 from fhir_profiles.quantity import unit_of
 from fhir_profiles.resources import Quantity
 
@@ -31,6 +30,13 @@ class Reading(NamedTuple):
 
 def readings(facts: Facts, name: str) -> list[Reading]:
     """Every usable result of a measurement, those that we work out for it included."""
+    found = facts.readings.get(name)
+    if found is None:
+        found = facts.readings[name] = _readings(facts, name)
+    return found
+
+
+def _readings(facts: Facts, name: str) -> list[Reading]:
     definition = facts.terms.facts[name]
     reported = [Reading(name, result) for result in facts.chart.measurements.get(name, ())]
     made = _MADE.get(definition["kind"])
@@ -135,9 +141,10 @@ def _made(name: str, definition: dict[str, Any], base: Measurement, value: Fract
 def _as_measured(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """All readings of a fact, read as one measurement."""
     found = readings(facts, name)
-    chart = replace(facts.chart, measurements={name: [reading.result for reading in found]})
-    fact = measurement(Facts(chart, facts.terms, {}), name, definition)
+    fact = weighed(facts, name, definition, [reading.result for reading in found])
     computed = {(reading.result.resource, reading.result.value) for reading in found if reading.computed}
+    if not computed:
+        return fact
     evidence = tuple(
         structs.replace(item, computed=True) if (item.resource, item.value) in computed else item
         for item in fact.evidence

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             cases = list(_cases(ours, f"http://127.0.0.1:{ports[BASELINE]}", folder))
             target = wsgi_application("tests.bench.baseline:wsgi", ports[BASELINE], options.workers, options.threads)
             with running(BASELINE, ports[BASELINE], target, {ANSWERS: str(folder / "answers")}) as baseline:
-                figures = measure(cases, options.rounds, options.seconds)
+                figures = measure(cases, [ours, baseline], options.rounds, options.seconds)
                 bars = list(_bars(figures, ours))
                 page = "\n".join(_page(lines, cases, figures, [ours, baseline], bars))
     options.output.parent.mkdir(exist_ok=True)
@@ -103,10 +103,11 @@ def _page(
     yield "# Osteohooks against the baseline\n"
     yield "Written by `make bench`. The baseline is `tests/bench/baseline.py`: it parses the whole body with orjson and"
     yield "answers as many bytes, and looks at nothing. Osteohooks decodes what its rules ask for, types and all, and"
-    yield "applies every rule. Medians over the rounds, [least..most]; ratios are taken inside a round.\n"
+    yield "applies every rule. Medians over the rounds, [least..most]; ratios are taken inside a round. `processor` is the"
+    yield "processor time of the workers for an answer, which other programs on the machine disturb least.\n"
     yield from (f"* {line}" for line in lines)
-    yield "\n| request | bytes in, out | throughput, 8 connections | p99, 8 connections | p50, 1 connection |"
-    yield "|---|---|---|---|---|"
+    yield "\n| request | bytes in, out | throughput, 8 connections | p99, 8 connections | p50, 1 connection | processor |"
+    yield "|---|---|---|---|---|---|"
     for case in cases:
         ours, theirs = (figures[case.name, server] for server in (OURS, BASELINE))
         answered = ours.many[0].bytes / ours.many[0].requests
@@ -116,15 +117,17 @@ def _page(
             str(ratios([each.rate for each in ours.many], [each.rate for each in theirs.many])),
             str(ratios([each.p99_ms for each in ours.many], [each.p99_ms for each in theirs.many])),
             str(ratios([each.p50_ms for each in ours.one], [each.p50_ms for each in theirs.one])),
+            str(ratios(ours.processor_ms, theirs.processor_ms)),
         ]
         yield f"| {' | '.join(row)} |"
-    yield "\n| request | server | answers a second | p50 ms, 8 | p99 ms, 8 | p50 ms, 1 | p99 ms, 1 | errors |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "\n| request | server | answers a second | p50 ms, 8 | p99 ms, 8 | p50 ms, 1 | p99 ms, 1 | processor ms | errors |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for (case_name, server), of in figures.items():
         columns = [
             spread(each.rate for each in of.many),
             *(spread(getattr(each, part) for each in of.many) for part in ("p50_ms", "p99_ms")),
             *(spread(getattr(each, part) for each in of.one) for part in ("p50_ms", "p99_ms")),
+            spread(of.processor_ms),
         ]
         yield f"| {case_name} | {server} | {' | '.join(map(str, columns))} | {of.errors} |"
     yield "\n| server | start-up, s | memory of a worker under load, MiB |"

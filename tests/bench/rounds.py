@@ -8,7 +8,10 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from msgspec.structs import replace
+
 from tests.bench.load import Load, Outcome
+from tests.bench.servers import Server
 
 __all__ = ["Case", "Figures", "Spread", "measure", "ratios", "spread"]
 
@@ -28,10 +31,14 @@ class Case:
 
 @dataclass
 class Figures:
-    """What the rounds gave for one server and one case, in the order of the rounds."""
+    """What the rounds gave for one server and one case, in the order of the rounds.
+
+    `processor_ms`: processor time of the server for one answer, with many connections.
+    """
 
     many: list[Outcome] = field(default_factory=list)
     one: list[Outcome] = field(default_factory=list)
+    processor_ms: list[float] = field(default_factory=list)
 
     @property
     def errors(self) -> int:
@@ -57,19 +64,24 @@ def spread(figures: Iterable[float]) -> Spread:
     return Spread(median(held), min(held), max(held))
 
 
-def measure(cases: Sequence[Case], rounds: int, seconds: float) -> dict[tuple[str, str], Figures]:
+def measure(
+    cases: Sequence[Case], servers: Iterable[Server], rounds: int, seconds: float
+) -> dict[tuple[str, str], Figures]:
     """(case, server) to its figures: with 8 connections and with 1, after a round that does not count."""
-    found = {(case.name, server): Figures() for case in cases for server in case.addresses}
+    by_name = {server.name: server for server in servers}
+    found = {(case.name, name): Figures() for case in cases for name in case.addresses}
     for turn in range(rounds + 1):
         for case in cases:
-            for server, url in _in_turn(case.addresses, turn):
-                outcomes = [
-                    Load(url, case.body, case.language, connections, seconds if turn else 1.0).run()
-                    for connections in (MANY, ONE)
-                ]
+            for name, url in _in_turn(case.addresses, turn):
+                load = Load(url, case.body, case.language, MANY, seconds if turn else 1.0)
+                before = by_name[name].processor_seconds()
+                many = load.run()
+                taken = by_name[name].processor_seconds() - before
+                one = replace(load, connections=ONE).run()
                 if turn:
-                    found[case.name, server].many.append(outcomes[0])
-                    found[case.name, server].one.append(outcomes[1])
+                    found[case.name, name].many.append(many)
+                    found[case.name, name].one.append(one)
+                    found[case.name, name].processor_ms.append(taken / many.requests * 1000)
     return found
 
 

@@ -44,6 +44,11 @@ class Server:
         """Resident memory of one worker in MiB, pages shared with its parent included; the median of the workers."""
         return median(worker.memory_info().rss / _MIB for worker in self.workers())
 
+    def processor_seconds(self) -> float:
+        """Processor time that the workers have taken so far: what an answer costs, however busy the machine is."""
+        taken = [worker.cpu_times() for worker in self.workers()]
+        return sum(times.user + times.system for times in taken)
+
     def handles(self) -> int:
         """Open file handles of all workers."""
         return sum(worker.num_fds() for worker in self.workers())
