@@ -9,7 +9,7 @@ Each `kind` in `facts/*.yaml` is one function of `fhir_profiles.kinds`; the entr
 that function's parameters.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -60,7 +60,7 @@ class Facts(dict[str, Fact]):
         self._kinds = kinds
         # Of each measurement the results that several facts look at, those worked out for it included.
         self.readings: dict[str, list[Any]] = {}
-        self._touched: Iterable[str] = terms.facts
+        self._touched: Set[str] = terms.facts.keys()
         if blank is not None:
             super().__init__(blank.facts)
             self._touched = blank.touched(chart, self.uses)
@@ -78,6 +78,10 @@ class Facts(dict[str, Fact]):
     def uses_of(self, drugs: Collection[str]) -> list[Use]:
         """The uses of these medicines."""
         return [use for use in self.uses if use.drug in drugs]
+
+    def touched(self, names: Iterable[str]) -> bool:
+        """Whether the record has something to say on any of these facts."""
+        return not self._touched.isdisjoint(names)
 
     def worked_out(self) -> list[tuple[str, Fact]]:
         """The facts asked for so far, by name."""

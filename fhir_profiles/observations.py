@@ -4,17 +4,17 @@ A T-score is found by its code, or by a local code whose text says so; its site 
 site, then the text, then the code, then the panel that lists it (`hasMember`). Z-scores never count.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
-from fhir_profiles.chart import Answer, AsRecorded, Chart, Evidence, Measurement, Score
+from fhir_profiles.chart import Answer, AsRecorded, Chart, Evidence, Measurement, OwnRange, Score
 from fhir_profiles.dates import When, when
 from fhir_profiles.quantity import Conversion, unit_of
 from fhir_profiles.resources import CodeableConcept, Component, Quantity, Resource
 from fhir_profiles.terminology import Names, Terminology
 
-__all__ = ["ObservationReader"]
+__all__ = ["ObservationReader", "Result"]
 
 _COUNTS = frozenset({"final", "amended", "corrected"})
 
@@ -39,6 +39,14 @@ class _Scores:
         self.site_names: Names[str] = Names(
             {name: site for site, entry in self.sites.items() for name in entry.get("names", ())}
         )
+
+
+class Result(NamedTuple):
+    """A part of an Observation, the fact it tells of, and the LOINC code that said so."""
+
+    part: Resource | Component
+    fact: str
+    code: str | None
 
 
 class ObservationReader:
@@ -67,15 +75,24 @@ class ObservationReader:
                 self._conversions[name] = Conversion(definition["unit"], definition.get("units", {}))
         self._facts |= dict.fromkeys((*self._scores.codes, *self._scores.densities), score_fact)
 
-    def read(self, chart: Chart, observation: Resource, name: str | None, panel: Resource | None) -> None:
-        """Add what an Observation says. `name` is its relative reference, `panel` the one that lists it.
+    def results(self, observation: Resource) -> list[Result]:
+        """What an Observation or a component of it tells of a fact; nothing where no fact is read from its codes."""
+        found = []
+        parts: tuple[Resource | Component, ...] = (observation, *(observation.component or ()))
+        for part in parts:
+            fact, code = self._meaning(part.code)
+            if fact is not None:
+                found.append(Result(part, fact, code))
+        return found
+
+    def read(
+        self, chart: Chart, observation: Resource, results: Iterable[Result], name: str | None, panel: Resource | None
+    ) -> None:
+        """Add an Observation's results. `name` is its relative reference, `panel` the Observation that lists it.
 
         Raises ValueError where a date is none.
         """
-        for part in (observation, *(observation.component or ())):
-            fact, code = self._meaning(part.code)
-            if fact is None:
-                continue
+        for part, fact, code in results:
             if observation.status not in _COUNTS:
                 self._refuse(chart, fact, name, "status")
                 continue
@@ -147,9 +164,11 @@ class ObservationReader:
             self._refuse(chart, fact, name, "comparator", taken, quantity)
         elif self._dated(chart, fact, name, taken, quantity):
             assert taken is not None
-            low, high = _reference(observation, conversion)
+            ranges = observation.referenceRange or ()
+            # Of several ranges we do not know which one holds.
+            own = OwnRange(ranges[0], conversion) if len(ranges) == 1 else None
             chart.measurements.setdefault(fact, []).append(
-                Measurement(value, quantity.comparator or "", taken, low, high, name, quantity)
+                Measurement(value, quantity.comparator or "", taken, own, name, quantity)
             )
 
     def _dated(self, chart: Chart, fact: str, name: str | None, taken: When | None, quantity: Quantity | None) -> bool:
@@ -279,12 +298,3 @@ def _texts(concept: CodeableConcept) -> Iterator[str]:
 def _sites(resource: Resource) -> list[CodeableConcept]:
     site = resource.bodySite
     return site if isinstance(site, list) else [site] if site else []
-
-
-def _reference(observation: Resource, conversion: Conversion) -> tuple[float | None, float | None]:
-    """The laboratory's own limits, where it gives exactly one range and we can read its unit."""
-    ranges = observation.referenceRange or ()
-    if len(ranges) != 1:
-        return None, None
-    low, high = ranges[0].low, ranges[0].high
-    return (conversion.read(low) if low else None, conversion.read(high) if high else None)

@@ -12,7 +12,7 @@ from fhir_profiles.chart import Chart, Evidence, Person
 from fhir_profiles.conditions import ConditionReader, settle_fractures
 from fhir_profiles.dates import when
 from fhir_profiles.medications import MedicationReader
-from fhir_profiles.observations import ObservationReader
+from fhir_profiles.observations import ObservationReader, Result
 from fhir_profiles.resources import Reference, Resource
 from fhir_profiles.terminology import Terminology, terminology
 
@@ -84,7 +84,10 @@ class RecordReader:
         seen: dict[str, list[Resource]] = {}
         for entry in entries:
             resource = entry.resource
-            if resource is None or resource.resourceType not in _FAMILY or not _belongs(resource, addresses):
+            if resource is None or resource.resourceType not in _FAMILY:
+                continue
+            results = self._observations.results(resource) if resource.resourceType == "Observation" else None
+            if results == [] or not _belongs(resource, addresses):
                 continue
             name = _name(resource)
             if name is not None:
@@ -93,7 +96,7 @@ class RecordReader:
                     continue
                 same.append(resource)
             panel = (panels.get(name or "") or panels.get(entry.fullUrl or "")) if panels else None
-            self._read_one(chart, resource, name, index, panel)
+            self._read_one(chart, resource, name, index, results=results or (), panel=panel)
         in_hand = [
             entry.resource
             for entry in drafts
@@ -114,14 +117,15 @@ class RecordReader:
         resource: Resource,
         name: str | None,
         index: "_Index",
-        panel: Resource | None = None,
         *,
+        results: Iterable[Result] = (),
+        panel: Resource | None = None,
         in_hand: bool = False,
     ) -> None:
         kind = resource.resourceType
         try:
             if kind == "Observation":
-                self._observations.read(chart, resource, name, panel)
+                self._observations.read(chart, resource, results, name, panel)
             elif kind == "Condition":
                 self._conditions.read_condition(chart, resource, name, index.follow)
             elif kind == "Procedure":

@@ -203,6 +203,8 @@ def _named(key: str, drug: Mapping[str, Any], name: str) -> Product:
 # What a name begins with: a word in Latin letters, or one sign of any other kind.
 _WORD = re.compile(r"[a-z0-9]+|[^a-z0-9\s]")
 
+_FEW = 4
+
 M = TypeVar("M")
 
 
@@ -211,14 +213,21 @@ class Names(Generic[M]):
 
     def __init__(self, meanings: Mapping[str, M]) -> None:
         self._meanings = {name.casefold(): meaning for name, meaning in meanings.items()}
-        # Most texts hold no word that a name begins with: they are not searched.
+        # Most texts hold no word that a name begins with, or of a few names no word that is in each: not searched.
         self._first = frozenset(_WORD.findall(name)[0] for name in self._meanings)
+        telling = {max(_WORD.findall(name), key=lambda word: (len(word), word)) for name in self._meanings}
+        self._telling = telling if len(telling) <= _FEW else None
         self._pattern = re.compile("|".join(map(_whole, sorted(self._meanings, key=len, reverse=True))) or r"(?!)")
 
     def find(self, text: str) -> M | None:
         """The meaning of the first name in a text."""
         folded = text.casefold()
-        match = None if self._first.isdisjoint(_WORD.findall(folded)) else self._pattern.search(folded)
+        if self._telling is None:
+            if self._first.isdisjoint(_WORD.findall(folded)):
+                return None
+        elif not any(word in folded for word in self._telling):
+            return None
+        match = self._pattern.search(folded)
         return self._meanings[match.group()] if match else None
 
     def find_all(self, text: str) -> set[M]:

@@ -147,8 +147,10 @@ def decide(rules: Rules, chart: Chart, hook: str, *, judged: Collection[str] | N
     rulings = rules.table.rule_on([*candidates, *_held(rules, chart, in_hand)], facts)
     verdicts = [_verdict(agent, rulings) for agent in rules.agents if weighed]
     assessed = _assessed(rules, tier, before or tier, advice)
+    idle = rules.idle[chart.told]
     for section in rules.sections:
-        findings += _run(section, facts, assessed, hook)
+        if section.name not in idle or facts.touched(section.facts):
+            findings += _run(section, facts, assessed, hook)
     others = [said for said in (own, *opinions) if said.advice != advice]
     if others and tier.tier is not None:
         findings.append(_named(rules, "guideline-disagreement"))

@@ -19,6 +19,7 @@ from msgspec import Struct
 from fhir_profiles import KEYS, KINDS, Blanks, Terminology, load_yaml, terminology
 from service.agreement import disagreements
 from service.gates import Gate, Table, compile_gates
+from service.idle import Idle
 from service.orders import Order, load_orders
 from service.pages import Guideline, Section, load_guideline, parameters, share_numbers
 from service.words import LANGUAGES, Words
@@ -53,6 +54,7 @@ class Rules:
 
     terms: Terminology
     blanks: Blanks
+    idle: Idle
     guideline: Guideline
     guidelines: Mapping[str, Guideline]
     opinions: list[Section]
@@ -105,6 +107,7 @@ def load_rules(market: str = "cn", package: str = "service.guidelines", leading:
     return Rules(
         terms=terms,
         blanks=blanks,
+        idle=Idle(ruled, blanks),
         guideline=guidelines[assessment.guideline],
         guidelines=guidelines,
         leading=leading or assessment.guideline,

@@ -106,7 +106,7 @@ def _excreted(facts: Facts, name: str, definition: dict[str, Any]) -> Iterator[R
         if not volume.comparator:
             amount = _exact(base) * _exact(volume) / Fraction(str(definition["per"]))
             # The laboratory's range is one of the concentration.
-            yield _made(name, definition, base._replace(low=None, high=None), amount)
+            yield _made(name, definition, base._replace(own_range=None), amount)
 
 
 _MADE: dict[str, Callable[[Facts, str, dict[str, Any]], Iterator[Reading]]] = {

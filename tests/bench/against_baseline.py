@@ -103,10 +103,10 @@ def _page(
     yield "# Osteohooks against the baseline\n"
     yield "Written by `make bench`. The baseline is `tests/bench/baseline.py`: it parses the whole body with orjson and"
     yield "answers as many bytes, and looks at nothing. Osteohooks decodes what its rules ask for, types and all, and"
-    yield "applies every rule. Medians over the rounds, [least..most]; ratios are taken inside a round. `processor` is the"
-    yield "processor time of the workers for an answer, which other programs on the machine disturb least.\n"
+    yield "applies every rule. Medians over the rounds, [least..most]; ratios inside a round. Under `processor`"
+    yield "stands the processor time of the workers for an answer, which other programs on the machine disturb least.\n"
     yield from (f"* {line}" for line in lines)
-    yield "\n| request | bytes in, out | throughput, 8 connections | p99, 8 connections | p50, 1 connection | processor |"
+    yield "\n| request | bytes in, out | throughput, 8 connections | p99, 8 | p50, 1 connection | processor |"
     yield "|---|---|---|---|---|---|"
     for case in cases:
         ours, theirs = (figures[case.name, server] for server in (OURS, BASELINE))
@@ -120,8 +120,8 @@ def _page(
             str(ratios(ours.processor_ms, theirs.processor_ms)),
         ]
         yield f"| {' | '.join(row)} |"
-    yield "\n| request | server | answers a second | p50 ms, 8 | p99 ms, 8 | p50 ms, 1 | p99 ms, 1 | processor ms | errors |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield "\n| request | server | answers a second | p50 ms, 8 | p99 ms, 8 | p50 ms, 1 | p99 ms, 1 | processor ms |"
+    yield "|---|---|---|---|---|---|---|---|"
     for (case_name, server), of in figures.items():
         columns = [
             spread(each.rate for each in of.many),
@@ -129,7 +129,7 @@ def _page(
             *(spread(getattr(each, part) for each in of.one) for part in ("p50_ms", "p99_ms")),
             spread(of.processor_ms),
         ]
-        yield f"| {case_name} | {server} | {' | '.join(map(str, columns))} | {of.errors} |"
+        yield f"| {case_name} | {server} | {' | '.join(map(str, columns))} |"
     yield "\n| server | start-up, s | memory of a worker under load, MiB |"
     yield "|---|---|---|"
     yield from (f"| {each.name} | {each.start_seconds:.2f} | {each.worker_mib():.0f} |" for each in servers)
