@@ -11,6 +11,7 @@ that function's parameters.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from datetime import timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fhir_profiles.chart import Chart, Evidence, Use
@@ -20,7 +21,7 @@ from fhir_profiles.terminology import Terminology
 if TYPE_CHECKING:
     from fhir_profiles.blank import Blank
 
-__all__ = ["Fact", "Facts", "Kind", "Value", "partial_date"]
+__all__ = ["MILDEST", "PRESUMED", "WORST", "Fact", "Facts", "Kind", "Value", "partial_date"]
 
 Value = float | bool | str
 
@@ -39,6 +40,9 @@ class Fact(NamedTuple):
         """Whether the record settles it (a NaN settles nothing)."""
         return self.mildest == self.worst
 
+
+# The three readings of a fact, as functions of it.
+MILDEST, WORST, PRESUMED = attrgetter("mildest"), attrgetter("worst"), attrgetter("presumed")
 
 Kind = Callable[["Facts", str, dict[str, Any]], Fact]
 
@@ -74,6 +78,10 @@ class Facts(dict[str, Fact]):
     def work_out(self, name: str, definition: dict[str, Any]) -> Fact:
         """A fact by a definition that need not be its own, and not kept."""
         return self._kinds[definition["kind"]](self, name, definition)
+
+    def of(self, names: Iterable[str]) -> list[Fact]:
+        """Several facts, in their order."""
+        return list(map(self.__getitem__, names))
 
     def uses_of(self, drugs: Collection[str]) -> list[Use]:
         """The uses of these medicines."""

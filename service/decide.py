@@ -5,13 +5,14 @@ corners suffice because the tier is monotone in every fact (a test proves it). O
 the engine look for the facts that would settle them.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from math import inf, nan
 from typing import Any
 
 from fhir_profiles import KINDS, Chart, Evidence, Fact, Facts
 from fhir_profiles.chart import Use
+from fhir_profiles.fact import MILDEST, PRESUMED, WORST
 from service.gates import Ruling, Subject
 from service.pages import Outcome, Section
 from service.rules import Agent, Rules
@@ -88,6 +89,8 @@ class Decision:
     missing: list[str]
     silent: bool
     in_hand: tuple[Use, ...]
+    # What was looked at, as of so many facts.
+    _seen: tuple[int, list[Evidence]] = (0, [])
 
     @property
     def outcomes(self) -> list[str]:
@@ -105,6 +108,11 @@ class Decision:
 
     def evidence(self) -> list[Evidence]:
         """What was looked at, once each: behind every fact worked out, then what could not be used."""
+        if self._seen[0] != len(self.facts):
+            self._seen = (len(self.facts), self._evidence())
+        return self._seen[1]
+
+    def _evidence(self) -> list[Evidence]:
         seen: dict[tuple[Any, ...], Evidence] = {}
         for name, fact in self.facts.worked_out():
             if not self.rules.terms.facts[name].get("unlisted"):
@@ -146,11 +154,12 @@ def decide(rules: Rules, chart: Chart, hook: str, *, judged: Collection[str] | N
     candidates = [Subject(agent.drug, agent.route, "candidate", agent.id) for agent in rules.agents if weighed]
     rulings = rules.table.rule_on([*candidates, *_held(rules, chart, in_hand)], facts)
     verdicts = [_verdict(agent, rulings) for agent in rules.agents if weighed]
-    assessed = _assessed(rules, tier, before or tier, advice)
+    # From here on a section may ask for it as for any fact.
+    facts.update(_assessed(rules, tier, before or tier, advice))
     idle = rules.idle[chart.told]
     for section in rules.sections:
         if section.name not in idle or facts.touched(section.facts):
-            findings += _run(section, facts, assessed, hook)
+            findings += _run(section, facts, hook)
     others = [said for said in (own, *opinions) if said.advice != advice]
     if others and tier.tier is not None:
         findings.append(_named(rules, "guideline-disagreement"))
@@ -190,7 +199,7 @@ def _outside(rules: Rules, facts: Facts, hook: str, in_hand: tuple[Use, ...], st
     # Worked out all the same, so that the answer lists what the record holds of them.
     _ = [facts[name] for name in rules.assessment.facts]
     (section,) = (section for section in rules.sections if section.stem == stem)
-    findings = _run(section, facts, {}, hook)
+    findings = _run(section, facts, hook)
     rulings = rules.table.rule_on(_held(rules, facts.chart, in_hand), facts)
     # Nothing is suggested here: other doses hold.
     findings += [*_from_rulings(rules, rulings, []), *_orders(rules, facts.chart, in_hand, None)]
@@ -202,12 +211,12 @@ def _outside(rules: Rules, facts: Facts, hook: str, in_hand: tuple[Use, ...], st
 
 
 def _tier(section: Section, facts: Facts) -> Tier:
-    triples = [facts[name] for name in section.facts]
+    triples = facts.of(section.facts)
     assert section.decide is not None
     tier_of, order = section.page["rules"], section.page["tiers"]
-    at_least = tier_of[section.decide(*(fact.mildest for fact in triples))]["tier"]
-    at_most = tier_of[section.decide(*(fact.worst for fact in triples))]["tier"]
-    rule = section.decide(*(fact.presumed for fact in triples))
+    at_least = tier_of[section.decide(*map(MILDEST, triples))]["tier"]
+    at_most = tier_of[section.decide(*map(WORST, triples))]["tier"]
+    rule = section.decide(*map(PRESUMED, triples))
     tier = tier_of[rule]["tier"]
     if tier != order[-1] and facts[section.page["settled_by"]].worst == -inf:
         return Tier(None, section.page["unsettled"], at_least, at_most)
@@ -217,16 +226,14 @@ def _tier(section: Section, facts: Facts) -> Tier:
 def _opinion(section: Section, facts: Facts) -> Opinion:
     """A guideline's advice, as presumed; the facts that could change it where its corners differ."""
     assert section.decide is not None
-    triples = {name: facts[name] for name in section.facts}
+    triples = facts.of(section.facts)
     advice = section.page["rules"]
-    rule = section.decide(*(fact.presumed for fact in triples.values()))
-    unsettled = [name for name, fact in triples.items() if not fact.known]
-    if unsettled:
-        least = section.decide(*(fact.mildest for fact in triples.values()))
-        most = section.decide(*(fact.worst for fact in triples.values()))
-        if advice[least]["advice"] == advice[most]["advice"]:
-            unsettled = []
-    return Opinion(section, rule, advice[rule]["advice"], tuple(unsettled))
+    rule = section.decide(*map(PRESUMED, triples))
+    least, most = tuple(map(MILDEST, triples)), tuple(map(WORST, triples))
+    unsettled: tuple[str, ...] = ()
+    if least != most and advice[section.decide(*least)]["advice"] != advice[section.decide(*most)]["advice"]:
+        unsettled = tuple(name for name in section.facts if not facts[name].known)
+    return Opinion(section, rule, advice[rule]["advice"], unsettled)
 
 
 def _own(rules: Rules, tier: Tier) -> Opinion:
@@ -281,14 +288,14 @@ def _assessed(rules: Rules, tier: Tier, before: Tier, advice: str) -> dict[str, 
     }
 
 
-def _run(section: Section, facts: Facts, assessed: Mapping[str, Fact], hook: str) -> list[Finding]:
+def _run(section: Section, facts: Facts, hook: str) -> list[Finding]:
     if hook not in section.hooks:
         return []
     assert section.decide is not None
-    triples = [assessed.get(name) or facts[name] for name in section.facts]
-    names = list(section.decide(*(fact.presumed for fact in triples)))
+    triples = facts.of(section.facts)
+    names = list(section.decide(*map(PRESUMED, triples)))
     if section.asks:
-        possible = set(section.decide(*(fact.worst for fact in triples))) - set(names)
+        possible = set(section.decide(*map(WORST, triples))) - set(names)
         if possible:
             unknown = [name for name, fact in zip(section.facts, triples, strict=True) if not fact.known]
             names += [section.asks[name] for name in unknown if name in section.asks]

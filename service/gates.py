@@ -4,9 +4,9 @@ The best case blocks: ruled out. Only the worst case blocks: ask first, and do n
 Each agent is judged by itself; nothing is offered because another is blocked.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import eq, gt, lt
 from typing import Any, Literal
 
 import msgspec
@@ -176,38 +176,54 @@ class Table:
     def __init__(self, gates: Iterable[Gate]) -> None:
         self.gates = tuple(gates)
         self.drugs = frozenset().union(*(gate.drugs for gate in self.gates))
+        self._routes = frozenset().union(*(gate.except_routes | (gate.routes or frozenset()) for gate in self.gates))
         self._about = {
-            drug: tuple((place, gate) for place, gate in enumerate(self.gates) if drug in gate.drugs)
+            (drug, route, candidate): tuple(self._rows(drug, route, candidate))
             for drug in self.drugs
+            for route in (None, *self._routes)
+            for candidate in (False, True)
         }
+
+    def _rows(self, drug: str, route: str | None, candidate: bool) -> Iterator[int]:
+        """The places of the rows about a drug by a route, of those considered or of those on the list and in hand."""
+        for place, gate in enumerate(self.gates):
+            by_route = route not in gate.except_routes and (gate.routes is None or route in gate.routes)
+            if drug in gate.drugs and by_route and (gate.candidates or not candidate):
+                yield place
 
     def rule_on(self, subjects: Iterable[Subject], facts: Facts) -> list[Ruling]:
         """Every row that says something of a subject, in the table's order."""
-        found = []
+        about: dict[int, list[Subject]] = {}
         for subject in subjects:
-            candidate = subject.standing == "candidate"
-            for place, gate in self._about.get(subject.drug, ()):
-                if (candidate and not gate.candidates) or subject.route in gate.except_routes:
-                    continue
-                if gate.routes is not None and subject.route not in gate.routes:
-                    continue
-                fact = facts[gate.fact]
-                if result := _result(gate, subject, fact):
-                    found.append((place, Ruling(gate, subject, fact, result)))
-        return [ruling for _, ruling in sorted(found, key=itemgetter(0))]
+            route = subject.route if subject.route in self._routes else None
+            for place in self._about.get((subject.drug, route, subject.standing == "candidate"), ()):
+                about.setdefault(place, []).append(subject)
+        rulings = []
+        for place in sorted(about):
+            gate = self.gates[place]
+            fact = facts[gate.fact]
+            surely = _holds(gate, fact.mildest) or (gate.unclear_counts and _is_unclear(fact))
+            if surely or _holds(gate, fact.worst):
+                found = ((subject, _result(gate, subject, surely)) for subject in about[place])
+                rulings += [Ruling(gate, subject, fact, result) for subject, result in found if result is not None]
+        return rulings
 
 
-def _result(gate: Gate, subject: Subject, fact: Fact) -> str | None:
-    if _holds(gate, fact.mildest) or (gate.unclear_counts and any(item.use == "unclear" for item in fact.evidence)):
+def _is_unclear(fact: Fact) -> bool:
+    return any(item.use == "unclear" for item in fact.evidence)
+
+
+def _result(gate: Gate, subject: Subject, surely: bool) -> str | None:
+    """What a row does to a subject that it holds for, surely or possibly."""
+    if surely:
         return gate.then
-    if not fact.known and _holds(gate, fact.worst) and subject.standing != "listed":
-        return "ask" if gate.asks or (gate.asks_quietly and subject.standing == "candidate") else None
-    return None
+    if subject.standing == "listed":
+        return None
+    return "ask" if gate.asks or (gate.asks_quietly and subject.standing == "candidate") else None
 
 
 def _holds(gate: Gate, value: Any) -> bool:
-    if gate.test == "below":
-        return bool(value < gate.limit)
-    if gate.test == "above":
-        return bool(value > gate.limit)
-    return bool(value == gate.limit)
+    return bool(_TESTS[gate.test](value, gate.limit))
+
+
+_TESTS = {"below": lt, "above": gt, "is": eq}
