@@ -9,7 +9,7 @@ HASHED := install --require-hashes --only-binary :all:
 LOCK := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-find-links pyproject.toml
 
-.PHONY: help setup run test faults check bench lock clean
+.PHONY: help setup run test faults check bench growth soak lock clean
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -37,6 +37,12 @@ check: $(VENV)/ready-to-test  ## lint, format, types and import arrows
 
 bench: $(VENV)/ready-to-test  ## measure against a Flask echo on the same server; needs wrk (ARGS="--rounds 7 --seconds 3")
 	$(BIN)/python -m tests.bench.against_baseline $(ARGS)
+
+growth: $(VENV)/ready-to-test  ## measure what an answer costs by resources, rules, languages and workers; needs wrk
+	$(BIN)/python -m tests.bench.growth $(ARGS)
+
+soak: $(VENV)/ready-to-test  ## half an hour at half the top rate: memory, handles, threads; needs wrk (ARGS="--minutes 2")
+	$(BIN)/python -m tests.bench.soak $(ARGS)
 
 lock: $(VENV)-lock/ready  ## write the lock files anew from pyproject.toml (ARGS=--upgrade takes newer releases)
 	$(LOCK) --extra test --group build --output-file requirements-test.lock $(ARGS)
