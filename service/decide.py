@@ -6,9 +6,11 @@ the engine look for the facts that would settle them.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf, nan
 from typing import Any
+
+from msgspec import Struct
 
 from fhir_profiles import KINDS, Chart, Evidence, Fact, Facts
 from fhir_profiles.chart import Use
@@ -25,8 +27,7 @@ SILENT = "silent"
 _GOING_ON = frozenset({"active", "planned"})
 
 
-@dataclass(frozen=True, slots=True)
-class Tier:
+class Tier(Struct, frozen=True):
     """The assessment: `tier` is None while it cannot be named, `rule` is then the page's rule for that."""
 
     tier: str | None
@@ -39,8 +40,7 @@ class Tier:
         return self.at_least != self.at_most
 
 
-@dataclass(slots=True)
-class Finding:
+class Finding(Struct):
     """One outcome that applies. `rulings` are the table rows behind it, `order` the order it is about.
 
     `correctable`: the order may be suggested anew with another dosage, since no row of the table stops it.
@@ -49,13 +49,12 @@ class Finding:
     section: Section
     outcome: Outcome
     indicator: str
-    rulings: list[Ruling] = field(default_factory=list)
+    rulings: list[Ruling] = []
     order: Use | None = None
     correctable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """An agent for this patient: what the table says of it; clear when it says nothing that stops."""
 
     agent: Agent
@@ -64,8 +63,7 @@ class Verdict:
     stopped: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Opinion:
+class Opinion(Struct, frozen=True):
     """What another guideline would do from the same facts. `unsettled`: what is unknown and could change it."""
 
     section: Section

@@ -22,8 +22,7 @@ __all__ = ["Gate", "Ruling", "Subject", "Table", "compile_gates"]
 Standing = Literal["candidate", "listed", "in-hand"]
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """A medicine to be judged: one that would be offered, one on the list, or the order in hand."""
 
     drug: str
@@ -59,8 +58,7 @@ class Gate:
     where: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(Struct, frozen=True):
     """What a row says of a subject. `result`: block | hold | caution | ask."""
 
     gate: Gate
