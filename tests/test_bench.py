@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.bench import baseline
+from tests.bench.against_baseline import OUTPUT
 from tests.bench.bodies import bodies, view
+from tests.bench.growth import exponent
 from tests.bench.load import Load, outcome_in
 from tests.bench.rounds import Spread, ratios, spread
+from tests.bench.soak import FailingServer, Sample, judged
 from tests.fhir_pieces import TODAY
 from tests.front_door import application, post
 
@@ -82,6 +87,44 @@ def test_the_load_names_its_script_and_what_the_script_takes() -> None:
     assert command[command.index("--") + 1 :] == ["body.json", "zh", "5.0"]
     assert "-c8" in command
     assert "-d2s" in command
+
+
+def test_the_readme_quotes_what_was_measured() -> None:
+    readme, results = (Path(path).read_text(encoding="utf-8") for path in ("README.md", OUTPUT))
+    quoted = re.findall(r"^\| (\w+ \w+, \w\w) \| (\S+ \[\S+\]) \| (\S+ \[\S+\]) \| (\S+ \[\S+\]) \|$", readme, re.M)
+    assert len(quoted) == 6
+    for name, throughput, tail, processor in quoted:
+        (row,) = (line.split(" | ") for line in results.splitlines() if re.match(rf"\| {name} \| \d", line))
+        assert [row[2], row[3], row[5].removesuffix(" |")] == [throughput, tail, processor]
+
+
+def test_time_that_doubles_with_the_resources_grows_linearly() -> None:
+    assert exponent({100: 9.0, 200: 1.0, 400: 2.0, 800: 4.0}, 200) == pytest.approx(1)
+    assert exponent({200: 1.0, 400: 4.0, 800: 16.0}, 200) == pytest.approx(2)
+
+
+def test_what_keeps_growing_is_not_flat() -> None:
+    def verdicts(*later: Sample) -> list[bool]:
+        early = [Sample(number, 70.0, 40, 14) for number in range(8)]
+        return [held for _, held in judged([*early, *later])]
+
+    assert verdicts(*[Sample(9, 72.0, 42, 14)] * 2) == [True, True, True]
+    assert verdicts(*[Sample(9, 74.0, 40, 14)] * 2) == [False, True, True]
+    assert verdicts(*[Sample(9, 70.0, 45, 14)] * 2) == [True, False, True]
+    assert verdicts(*[Sample(9, 70.0, 40, 17)] * 2) == [True, True, False]
+
+
+def test_the_failing_server_fails_in_every_way() -> None:
+    seen = []
+    with FailingServer() as server:
+        for _ in range(4):
+            try:
+                answered = requests.get(server.url, timeout=5, proxies={"http": ""})
+                seen.append((answered.status_code, answered.headers["Content-Type"]))
+            except requests.ConnectionError:
+                seen.append((0, ""))
+    fhir, html = "application/fhir+json", "text/html"
+    assert sorted(seen) == [(0, ""), (200, fhir), (200, html), (500, fhir)]
 
 
 def test_ratios_are_taken_inside_a_round() -> None:

@@ -28,6 +28,7 @@ from service.decide import decide
 from service.rules import load_rules
 from service.speak import Voice, speak
 from tests.bench.bodies import Body, bodies
+from tests.bench.machine import conditions
 from tests.fhir_pieces import TODAY
 
 __all__ = ["main", "steps", "through"]
@@ -50,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for step, taken in zip((*named, "whole request"), figures, strict=True):
                 print(f"| {body.name} | {language} | {step} | {taken:.3f} |", flush=True)
     if options.profile is not None:
-        options.profile.write_text("\n".join(profiles(app)), encoding="utf-8")
+        text = "\n".join([*conditions(tools=()), "", *profiles(app)])
+        options.profile.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", encoding="utf-8")
     return 0
 
 
