@@ -9,11 +9,11 @@ HASHED := install --require-hashes --only-binary :all:
 LOCK := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-find-links pyproject.toml
 
-.PHONY: help setup run test faults check bench growth soak lock clean
+.PHONY: help setup run test faults check bench bench-peers growth soak lock clean
 .DELETE_ON_ERROR:
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/ready-to-run  ## install what the service needs into .venv
 
@@ -38,6 +38,9 @@ check: $(VENV)/ready-to-test  ## lint, format, types and import arrows
 bench: $(VENV)/ready-to-test  ## measure against a Flask echo on the same server; needs wrk (ARGS="--rounds 7 --seconds 3")
 	$(BIN)/python -m tests.bench.against_baseline $(ARGS)
 
+bench-peers: $(VENV)/ready-to-test $(VENV)-peers/ready  ## measure against other CDS Hooks services; needs wrk
+	$(BIN)/python -m tests.bench.against_peers --python $(VENV)-peers/bin/python $(ARGS)
+
 growth: $(VENV)/ready-to-test  ## measure what an answer costs by resources, rules, languages and workers; needs wrk
 	$(BIN)/python -m tests.bench.growth $(ARGS)
 
@@ -50,7 +53,7 @@ lock: $(VENV)-lock/ready  ## write the lock files anew from pyproject.toml (ARGS
 	$(LOCK:pyproject.toml=) --constraint requirements-test.lock --group build --output-file requirements-build.lock
 
 clean:  ## remove .venv and whatever make or the tools have made
-	rm -rf $(VENV) $(VENV)-lock dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* coverage.json
+	rm -rf $(VENV) $(VENV)-lock $(VENV)-peers dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* coverage.json
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each file below is made last in its step, so a step that was cut short is done again.
@@ -72,6 +75,13 @@ $(VENV)-lock/ready:
 	@$(call require_python)
 	@$(PYTHON) -m venv --clear $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip --quiet --disable-pip-version-check install uv
+	@touch $@
+
+# What is measured against, apart from all that is ours.
+$(VENV)-peers/ready: tests/bench/peers/requirements.txt
+	@$(call require_python)
+	@$(PYTHON) -m venv --clear $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip --quiet --disable-pip-version-check install -r $<
 	@touch $@
 
 define require_python
