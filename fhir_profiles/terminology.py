@@ -80,7 +80,7 @@ class Terminology:
             group: frozenset(key for key, drug in drugs.items() if group in drug["groups"]) for group in groups
         }
         self._holding = {
-            group: held | {key for key, drug in drugs.items() if held & set(drug.get("contains", ()))}
+            group: frozenset(key for key, drug in drugs.items() if held & set(drug.get("contains", (key,))))
             for group, held in self._groups.items()
         }
         self._index_drugs()
@@ -181,7 +181,7 @@ class Terminology:
         return self._groups.get(group, frozenset())
 
     def holding(self, group: str) -> frozenset[str]:
-        """The keys of every drug of a group, and of every combination with one."""
+        """The keys of every drug of a group that is no combination, and of every combination with one of them."""
         return self._holding.get(group, frozenset())
 
     def codes(self, fact: str) -> list[str]:

@@ -254,8 +254,6 @@ def daily_dose(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
         if item.state == "not-taken" or label not in ("current", "planned"):
             continue
         amount = _contribution(facts, item, definition)
-        if amount is None:
-            continue
         sums = amounts.get((item.drug, item.source), (0.0, 0.0))
         amounts[item.drug, item.source] = (sums[0] + amount[0], sums[1] + amount[1])
         evidence.append(_shown(name, item, label, used=True, reason=None if amount[1] < inf else "no-strength"))
@@ -274,25 +272,18 @@ def daily_dose(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     return Fact(mildest, worst, presumed, tuple(evidence), shown)
 
 
-def _contribution(facts: Facts, item: Use, definition: dict[str, Any]) -> tuple[float, float] | None:
-    """Least and most of the substance a day from one use; None when it holds none of it."""
-    drug = facts.terms.drugs[item.drug]
-    if definition["group"] in drug["groups"] and "contains" not in drug:
+def _contribution(facts: Facts, item: Use, definition: dict[str, Any]) -> tuple[float, float]:
+    """Least and most of the substance a day from one use of a medicine that holds it."""
+    drugs = facts.terms.drugs
+    drug = drugs[item.drug]
+    if "contains" not in drug:
         if item.dose is None or item.interval_days is None or item.unit != definition["dose_unit"]:
             return 0.0, inf
         dose = item.dose * drug.get("elemental_fraction", 1.0) / item.interval_days
         return dose, dose
-    for part, content in drug.get("contains", {}).items():
-        entry = facts.terms.drugs[part]
-        if definition["group"] not in entry["groups"]:
-            continue
-        pieces = item.pieces
-        if (
-            "strength" not in content
-            or content["unit"] != definition["dose_unit"]
-            or not (item.interval_days and pieces)
-        ):
-            return 0.0, inf
-        dose = content["strength"] * entry.get("elemental_fraction", 1.0) * pieces / item.interval_days
-        return dose, dose
-    return None
+    part = next(part for part in drug["contains"] if definition["group"] in drugs[part]["groups"])
+    content, pieces = drug["contains"][part], item.pieces
+    if "strength" not in content or content["unit"] != definition["dose_unit"] or not (item.interval_days and pieces):
+        return 0.0, inf
+    dose = content["strength"] * drugs[part].get("elemental_fraction", 1.0) * pieces / item.interval_days
+    return dose, dose

@@ -41,7 +41,7 @@ def test_no_fact_of_any_vignette_differs(page: Path) -> None:
         record = row.record()
         omitted = row.items("not told")
         chart = chart_of(record.prefetch(omitted), record.patient_id, record.drafts)
-        for with_drafts in (True, False):
+        for with_drafts in (True, False) if record.drafts else (True,):
             facts = Facts(chart, TERMS, KINDS, with_drafts=with_drafts)
             blank = BLANKS[chart.told]
             untouched = TERMS.facts.keys() - blank.touched(chart, facts.uses)
