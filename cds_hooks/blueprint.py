@@ -3,8 +3,8 @@
 import logging
 import re
 import traceback
-from collections.abc import Callable, Collection, Sequence
-from typing import Final, TypeVar
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import IO, Final, TypeVar
 
 import msgspec
 from flask import Blueprint, Request, Response, request
@@ -118,10 +118,12 @@ def blueprint(
             return made if guard is None else guard(made)
 
         try:
-            return Response(answered() if time_limit is None else within(time_limit, answered), mimetype=JSON)
+            made = answered() if time_limit is None else within(time_limit, answered)
         except TimedOut:
             _log.error("%s could not answer within %s s", service.id, time_limit)
             raise
+        # Passed through, it goes to the server as the one piece that it is.
+        return Response(made, mimetype=JSON, direct_passthrough=True)
 
     if feedback is not None:
 
@@ -191,12 +193,27 @@ def _body(request: Request, max_body: int) -> bytes:
     encoding = request.headers.get("Content-Encoding", "identity")
     if request.mimetype != JSON or encoding.strip().lower() != "identity":
         raise UnsupportedMediaType
-    # One byte more than we take: a body of unannounced length is cut at the limit, and the cut is not told.
-    request.max_content_length = max_body + 1
-    body = request.get_data(cache=False)
-    if len(body) > max_body:
+    length = request.content_length
+    if length is None:
+        # One byte more than we take: a body of unannounced length is cut at the limit, and the cut is not told.
+        request.max_content_length = max_body + 1
+        body = request.get_data(cache=False)
+        length = len(body)
+    elif length <= max_body:
+        # From the server's own stream, in one piece: Flask reads it in small ones, and copies them twice.
+        body = b"".join(_pieces(request.input_stream, length))
+        if len(body) < length:
+            raise exceptions.ClientDisconnected
+    if length > max_body:
         raise PayloadTooLarge(max_body)
     return body
+
+
+def _pieces(stream: IO[bytes], length: int) -> Iterator[bytes]:
+    """What a stream holds up to a length, in as many pieces as it comes."""
+    while length > 0 and (piece := stream.read(length)):
+        yield piece
+        length -= len(piece)
 
 
 def _refusal(error: exceptions.HTTPException, max_body: int) -> Refusal:

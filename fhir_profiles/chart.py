@@ -11,7 +11,8 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from fhir_profiles.dates import When
-from fhir_profiles.resources import Quantity
+from fhir_profiles.quantity import Conversion
+from fhir_profiles.resources import Quantity, Range
 
 __all__ = [
     "Answer",
@@ -21,10 +22,14 @@ __all__ = [
     "Evidence",
     "Fracture",
     "Measurement",
+    "OwnRange",
     "Person",
     "Score",
     "Use",
 ]
+
+
+_ONE_DAY = timedelta(days=1)
 
 
 class AsRecorded(Struct, omit_defaults=True, gc=False):
@@ -54,19 +59,36 @@ class Evidence(Struct, omit_defaults=True, gc=False, kw_only=True):
     computed: bool | None = None
 
 
-class Measurement(NamedTuple):
-    """One usable result in its fact's canonical unit; `comparator` is "", or as recorded: < <= > >=.
+class OwnRange(NamedTuple):
+    """A laboratory's own reference range as recorded; few results are held against it, so it is not yet converted."""
 
-    `low` and `high` are the laboratory's own reference limits in the same unit.
-    """
+    recorded: Range
+    conversion: Conversion
+
+    def end(self, quantity: Quantity | None) -> float | None:
+        """One of its ends in the fact's unit, where there is one that we can read."""
+        return None if quantity is None else self.conversion.read(quantity)
+
+
+class Measurement(NamedTuple):
+    """One usable result in its fact's canonical unit; `comparator` is "", or as recorded: < <= > >=."""
 
     value: float
     comparator: str
     taken: When
-    low: float | None
-    high: float | None
+    own_range: OwnRange | None
     resource: str | None
     recorded: Quantity
+
+    @property
+    def low(self) -> float | None:
+        """The laboratory's own lower limit in the same unit."""
+        return self.own_range and self.own_range.end(self.own_range.recorded.low)
+
+    @property
+    def high(self) -> float | None:
+        """The laboratory's own upper limit in the same unit."""
+        return self.own_range and self.own_range.end(self.own_range.recorded.high)
 
 
 class Score(NamedTuple):
@@ -169,4 +191,4 @@ class Chart:
 
     def in_future(self, day: When) -> bool:
         """Dated after the service's day; one day is allowed for the date line."""
-        return day.first > self.today + timedelta(days=1)
+        return day.first > self.today and day.first - self.today > _ONE_DAY

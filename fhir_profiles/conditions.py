@@ -20,7 +20,7 @@ _OVER = frozenset({"inactive", "remission", "resolved"})
 _DONE = frozenset({"completed", "in-progress", "on-hold", "stopped"})
 _DUE_TO = "http://hl7.org/fhir/StructureDefinition/condition-dueTo"
 
-Resolve = Callable[[str], Resource | None]
+Resolve = Callable[[Resource, str], Resource | None]
 
 
 class ConditionReader:
@@ -79,7 +79,7 @@ class ConditionReader:
                 continue
             concept = extension.valueCodeableConcept
             if concept is None and extension.valueReference and extension.valueReference.reference:
-                cause = resolve(extension.valueReference.reference)
+                cause = resolve(condition, extension.valueReference.reference)
                 concept = cause.code if cause else None
             found += self._terms.conditions_of(concept)
         return tuple(found)

@@ -1,14 +1,14 @@
 """The application factory: settings in, Flask out. Everything a request needs is compiled here, once."""
 
 import gc
-import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property, partial
 from multiprocessing.util import Finalize
 from typing import Any
+from zlib import crc32
 
 import msgspec
 from flask import Flask
@@ -20,6 +20,7 @@ from werkzeug.exceptions import NotFound
 from cds_hooks import (
     HOOKS,
     PROBLEM_LIST_ITEM_CREATE,
+    Entry,
     FhirAccess,
     Guard,
     HookRequest,
@@ -31,7 +32,7 @@ from cds_hooks import (
     build_all,
 )
 from cds_hooks.errors import Issue
-from fhir_profiles import DRAFT_MEDICATIONS, Entry, RecordReader, Resource, lookups, templates
+from fhir_profiles import DRAFT_MEDICATIONS, RecordReader, Resource, lookups, templates
 from service import metrics
 from service.access import access_of
 from service.callers import trust_of
@@ -153,17 +154,23 @@ def answerer(
     def answer(service: Service, request: HookRequest[Resource], languages: LanguageAccept, body: bytes) -> bytes:
         metrics.prefetched(service.prefetch, request.received)
         language = _language(languages, settings.language)
-        drafts = [Entry(entry.fullUrl, entry.resource) for entry in request.drafts]
+        drafts = request.drafts
         entries = _entries(request)
         until = 0.0 if access is None else access.until()
         judged = _judged(request, drafts)
-        considered = drafts if judged is None else [e for e in drafts if _name(e.resource) in judged]
-        digest = hashlib.blake2b(body, digest_size=16).hexdigest()
+        considered = [entry for entry in drafts if judged is None or _name(entry.resource) in judged]
         voice = Voice(
             language=language,
             patient_id=request.patient_id,
+            # The checksum tells a repeat from another body; nobody gains by forging the names of their own cards.
             seed="|".join(
-                (request.caller.iss if request.caller else "", service.id, request.hook_instance, language, digest)
+                (
+                    request.caller.iss if request.caller else "",
+                    service.id,
+                    request.hook_instance,
+                    language,
+                    f"{crc32(body):08x}",
+                )
             ),
             draft=_AsReceived(body, request.hook.drafts),
         )
@@ -210,8 +217,8 @@ def _unknown_order(request: HookRequest[Resource]) -> Refusal:
     )
 
 
-def _entries(request: HookRequest[Resource]) -> list[Entry]:
-    return [Entry(e.fullUrl, e.resource) for received in request.received.values() for e in received.entries]
+def _entries(request: HookRequest[Resource]) -> list[Entry[Resource]]:
+    return [entry for received in request.received.values() for entry in received.entries]
 
 
 def _language(accepted: LanguageAccept, otherwise: str) -> str:
@@ -234,11 +241,11 @@ def _demo(hook: str, settings: Settings) -> FlaskResponse:
         raise NotFound from None
 
 
-def _name(resource: Resource | None) -> str | None:
-    return f"{resource.resourceType}/{resource.id}" if resource is not None and resource.id else None
+def _name(resource: Resource) -> str | None:
+    return f"{resource.resourceType}/{resource.id}" if resource.id else None
 
 
-def _judged(request: HookRequest[Resource], drafts: list[Entry]) -> frozenset[str] | None:
+def _judged(request: HookRequest[Resource], drafts: Sequence[Entry[Resource]]) -> frozenset[str] | None:
     """The drafts a hook is about: the selections where there are any we can find, else all of them."""
     if request.hook.selections is None:
         return None

@@ -6,7 +6,7 @@ A section is a same-stem pair: `<section>.yaml`, which a clinician reviews, and 
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.resources.abc import Traversable
 from typing import Any, Literal
@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from fhir_profiles import load_yaml
-from service.words import Words
+from service.words import Words, amount, each, number_text
 
 __all__ = [
     "Basis",
@@ -51,6 +51,12 @@ class Number(Struct, frozen=True, forbid_unknown_fields=True):
     where: str
     of: str | None = None
 
+    def text(self, aspect: str, language: str) -> str:
+        """The number as a sentence prints it: with its unit, alone (`number`), or after "every" (`each`)."""
+        if aspect == "number":
+            return number_text(self.value)
+        return (each if aspect == "each" else amount)(self.value, self.unit, language)
+
 
 class _OutcomeEntry(Struct, forbid_unknown_fields=True):
     """An outcome as the page writes it."""
@@ -68,7 +74,8 @@ class _OutcomeEntry(Struct, forbid_unknown_fields=True):
 class Outcome:
     """What a rule may conclude, with its words. `variant` tells apart wordings of one outcome code.
 
-    `lead`: the lowest of a card's gives its summary; `place`: where its detail stands on the card.
+    `lead`: the lowest of a card's gives its summary; `place`: where its detail stands on the card; `named`: the
+    blanks that its sentences had on the page.
     """
 
     code: str
@@ -80,6 +87,7 @@ class Outcome:
     detail: Words | None
     orders: tuple[str, ...]
     orders_for: Mapping[str, str]
+    named: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -97,11 +105,31 @@ class Section:
     page: dict[str, Any]
     facts: tuple[str, ...] = ()
     decide: Callable[..., Any] | None = None
+    # Why a rule of an assessment holds: rule -> short | why -> its words.
+    reasons: dict[str, dict[str, Words]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """`<guideline>/<section>`, as findings name it."""
         return f"{self.guideline}/{self.stem}"
+
+    def settle(self) -> None:
+        """Fill the page's numbers into its sentences: what is left to fill is of the patient."""
+        for name, outcome in self.outcomes.items():
+            sentences = [words for words in (outcome.summary, outcome.detail) if words is not None]
+            self.outcomes[name] = replace(
+                outcome,
+                summary=outcome.summary and outcome.summary.settled(self.number),
+                detail=outcome.detail and outcome.detail.settled(self.number),
+                named=frozenset(blank for words in sentences for blank, _ in words.blanks),
+            )
+        for rule, entry in self.page.get("rules", {}).items():
+            parts = {part: entry[part] for part in ("short", "why") if part in entry}
+            self.reasons[rule] = {part: Words(texts).settled(self.number) for part, texts in parts.items()}
+
+    def number(self, language: str, name: str, aspect: str) -> str | None:
+        """What a blank prints of the page's numbers; None where it names none."""
+        return self.numbers[name].text(aspect, language) if name in self.numbers else None
 
 
 @dataclass(slots=True)

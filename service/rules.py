@@ -6,21 +6,23 @@ crosses, a sentence missing in a language, an order that no card could carry.
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import product
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from fhir_profiles import Terminology, load_yaml, terminology
+from fhir_profiles import KEYS, KINDS, Blanks, Terminology, load_yaml, terminology
 from service.agreement import disagreements
-from service.gates import Gate, compile_gates
+from service.gates import Gate, Table, compile_gates
+from service.idle import Idle
 from service.orders import Order, load_orders
 from service.pages import Guideline, Section, load_guideline, parameters, share_numbers
-from service.words import Words
+from service.words import LANGUAGES, Words
 
 __all__ = ["Agent", "Flawed", "Rules", "load_rules"]
 
@@ -51,6 +53,8 @@ class Rules:
     """Everything the engine runs, compiled. `guideline` is the one that assesses; the others advise beside it."""
 
     terms: Terminology
+    blanks: Blanks
+    idle: Idle
     guideline: Guideline
     guidelines: Mapping[str, Guideline]
     opinions: list[Section]
@@ -58,11 +62,13 @@ class Rules:
     assessment: Section
     sections: list[Section]
     per_order: list[Section]
-    gates: list[Gate]
+    table: Table
     agents: list[Agent]
     outcomes: Mapping[str, Any]
     orders: dict[str, Order]
     reasons: Mapping[str, Any]
+    # language -> a place as the pages write it -> the sources in it, as a card names them
+    cited: Mapping[str, Mapping[str, tuple[str, ...]]]
 
 
 def load_rules(market: str = "cn", package: str = "service.guidelines", leading: str | None = None) -> Rules:
@@ -86,15 +92,22 @@ def load_rules(market: str = "cn", package: str = "service.guidelines", leading:
     if flaws:
         raise Flawed(flaws)
     for section in sections:
+        section.settle()
         if section.decide is not None:
             section.decide = _bound(section, section.decide)
+        if "agents" in section.page:
+            agents = [replace(agent, words=agent.words.settled(section.number)) for agent in agents]
     known = {section.guideline for section in sections if section.kind in ("assessment", "opinion")}
     if leading is not None and leading not in known:
         raise Flawed([f"the leading guideline {leading} is none of {', '.join(sorted(known))}"])
     (assessment,) = (section for section in sections if section.kind == "assessment")
+    blanks = Blanks(terms, KINDS)
+    _ = blanks[frozenset(KEYS)]  # the usual: everything was told
     ruled = [section for section in sections if section.kind == "recommendation"]
     return Rules(
         terms=terms,
+        blanks=blanks,
+        idle=Idle(ruled, blanks),
         guideline=guidelines[assessment.guideline],
         guidelines=guidelines,
         leading=leading or assessment.guideline,
@@ -102,12 +115,30 @@ def load_rules(market: str = "cn", package: str = "service.guidelines", leading:
         assessment=assessment,
         sections=[section for section in ruled if section.page.get("each") != "order"],
         per_order=[section for section in ruled if section.page.get("each") == "order"],
-        gates=gates,
+        table=Table(gates),
         agents=agents,
         outcomes=outcomes,
         orders=orders,
         reasons=load_yaml(files("service").joinpath("reasons.yaml")),
+        cited=_cited(guidelines[assessment.guideline].page["documents"], sections, gates, agents),
     )
+
+
+def _cited(
+    documents: Mapping[str, Mapping[str, str]], sections: list[Section], gates: list[Gate], agents: list[Agent]
+) -> dict[str, dict[str, tuple[str, ...]]]:
+    """What a card names for each place that a page, a number or a row of a table gives, in each language."""
+    places = {gate.where for gate in gates} | {agent.where for agent in agents}
+    for section in sections:
+        places |= {number.where for number in section.numbers.values()} | {section.page.get("where", "")}
+    cited: dict[str, dict[str, tuple[str, ...]]] = {language: {} for language in LANGUAGES}
+    for language, place in product(LANGUAGES, places):
+        # A page also cites our own readings of the sources; those stand beside the page, not on the card.
+        parts = [part for part in place.split("; ") if part and not part.startswith("reading ")]
+        for document, label in documents.items():
+            parts = [part.replace(document, label[language]) for part in parts]
+        cited[language][place] = tuple(parts)
+    return cited
 
 
 def _name(folder: Traversable) -> str:

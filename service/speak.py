@@ -5,12 +5,14 @@ One card per topic, five at most by construction; critical first. Agents stand a
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
+from hashlib import sha1
 from importlib.resources import files
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
 from cds_hooks import Action, Card, Coding, OverrideReason, Response, Source, Suggestion, encode
 from cds_hooks.card import LONGEST_SUMMARY, pruned, utf16_length
@@ -21,18 +23,23 @@ from service.evidence import shown
 from service.fill import Filler
 from service.gates import Ruling
 from service.orders import Order
+from service.words import LANGUAGES
 
 __all__ = ["Voice", "opened", "speak"]
 
 WORDS: dict[str, Any] = load_yaml(files("service").joinpath("terms.yaml"))
 TOPICS = tuple(WORDS["topics"])
-_NAMESPACE = UUID("5f1b63a6-3a3c-5d0b-9d3f-9b1e0f6c2a41")
+_NAMESPACE = UUID("5f1b63a6-3a3c-5d0b-9d3f-9b1e0f6c2a41").bytes
 _REASONS = {
-    language: tuple(
-        OverrideReason(code=code, system=WORDS["override_system"], display=words[language])
-        for code, words in WORDS["override_reasons"].items()
+    language: Raw(
+        msgspec.json.encode(
+            [
+                OverrideReason(code=code, system=WORDS["override_system"], display=words[language])
+                for code, words in WORDS["override_reasons"].items()
+            ]
+        )
     )
-    for language in ("en", "zh")
+    for language in LANGUAGES
 }
 
 Draft = Callable[[str], dict[str, Any] | None]
@@ -47,8 +54,13 @@ class Voice(Struct, frozen=True):
     seed: str
     draft: Draft
 
-    def uuid(self, *parts: str | int) -> str:
-        return str(uuid5(_NAMESPACE, "|".join([self.seed, *map(str, parts)])))
+    def uuid(self, *parts: str) -> str:
+        """The name-based UUID of a part of this answer (RFC 9562, version 5)."""
+        name = "|".join((self.seed, *parts))
+        digest = sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
+        # Written here: the object that the standard library makes first costs more than the rest of a suggestion.
+        variant = f"{int(digest[16], 16) & 3 | 8:x}"
+        return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 class TierView(Struct, omit_defaults=True, rename="camel"):
@@ -149,11 +161,7 @@ def _card(
         summary=_fitting(fill.say(lead.outcome.summary, lead)),
         detail="\n\n".join(_paragraphs(decision, fill, topic, findings)),
         indicator=findings[0].indicator,  # type: ignore[arg-type] # one of three by the loader's check
-        source=Source(
-            label=str(rules.guideline.page["label"][language]),
-            url=rules.guideline.page["link"],
-            topic=Coding(system=WORDS["topic_system"], code=topic, display=WORDS["topics"][topic][language]),
-        ),
+        source=_source(rules.guideline.page["label"][language], rules.guideline.page["link"], topic, language),
         suggestions=suggestions,
         selection_behavior=("at-most-one" if topic == "tier" else "any") if suggestions else None,
         override_reasons=_REASONS[language],
@@ -168,6 +176,13 @@ def _card(
             ]
         },
     )
+
+
+@cache
+def _source(label: str, url: str, topic: str, language: str) -> Source:
+    """The source of a card; one for each topic and language."""
+    display = WORDS["topics"][topic][language]
+    return Source(label=label, url=url, topic=Coding(system=WORDS["topic_system"], code=topic, display=display))
 
 
 def _fitting(summary: str) -> str:
@@ -262,10 +277,9 @@ def _sources(decision: Decision, fill: Filler, topic: str, findings: list[Findin
     places: list[str] = []
     for finding in findings:
         section, outcome = finding.section, finding.outcome
-        named = {name for words in (outcome.summary, outcome.detail) if words for name, _ in words.blanks}
-        if rules.assessment.stem in named and decision.tier is not None:
+        if rules.assessment.stem in outcome.named and decision.tier is not None:
             places += [number.where for number in rules.assessment.numbers.values()]
-        places += [section.numbers[name].where for name in section.numbers if name in named]
+        places += [section.numbers[name].where for name in section.numbers if name in outcome.named]
         places += [ruling.gate.where for ruling in finding.rulings if ruling.result != "ask"]
         if "where" in section.page:
             places.append(section.page["where"])
@@ -273,12 +287,8 @@ def _sources(decision: Decision, fill: Filler, topic: str, findings: list[Findin
         stops = [ruling for verdict in decision.verdicts for ruling in verdict.rulings if ruling.result != "ask"]
         places += [ruling.gate.where for ruling in stops]
         places += [verdict.agent.where for verdict in decision.verdicts if not verdict.stopped]
-    # A page also cites our own readings of the sources; those stand beside the page, not on the card.
-    cited = [part for place in places for part in place.split("; ") if not part.startswith("reading ")]
-    own = [str(rules.guideline.page["label"][fill.language])]
-    text = fill.mark("semicolon").join(dict.fromkeys(cited or own))
-    for document, label in rules.guideline.page["documents"].items():
-        text = text.replace(document, label[fill.language])
+    cited = [part for place in dict.fromkeys(places) for part in rules.cited[fill.language][place]]
+    text = fill.mark("semicolon").join(dict.fromkeys(cited)) or rules.guideline.page["label"][fill.language]
     return f"{text}{fill.mark('stop')}{rules.guideline.page['reviewed'][fill.language]}"
 
 
@@ -313,7 +323,7 @@ def _create(order: Order, voice: Voice, *, recommended: bool) -> Suggestion:
         label=label,
         uuid=voice.uuid("order", order.id),
         is_recommended=recommended,
-        actions=(Action(type="create", description=label, resource=order.encode(voice.language, voice.patient_id)),),
+        actions=order.creation(voice.language, voice.patient_id),
     )
 
 

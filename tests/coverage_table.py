@@ -122,7 +122,7 @@ class Coverage:
         if kind == "outcome":
             return self.fires.get(name.partition(":")[0], [])
         if kind == "gate":
-            return [row for gate in self.rules.gates if gate.id == name for row in self._at(gate)]
+            return [row for gate in self.rules.table.gates if gate.id == name for row in self._at(gate)]
         if kind == "opinion":
             label = self.rules.guidelines[name].page["label"]["en"]
             return [row for row in self.vignettes if label in row.guidelines]
@@ -143,7 +143,7 @@ class Coverage:
         known: Mapping[str, Any] = {
             "tier": self.rules.assessment.page["rules"],
             "outcome": self.worded,
-            "gate": {gate.id for gate in self.rules.gates},
+            "gate": {gate.id for gate in self.rules.table.gates},
             "opinion": {section.guideline for section in self.rules.opinions},
             "agent": {agent.id for agent in self.rules.agents},
             "order": self.rules.orders,
@@ -187,10 +187,10 @@ def unlinked(coverage: Coverage) -> Iterator[str]:
 def unasked(coverage: Coverage) -> Iterator[str]:
     """What the service holds and no statement asks for: rows of tables, other guidelines, outcomes."""
     carriers = {carrier for statement in coverage.statements for carrier in statement.carriers}
-    gates = [gate for gate in coverage.rules.gates if f"gate {gate.id}" in carriers]
+    gates = [gate for gate in coverage.rules.table.gates if f"gate {gate.id}" in carriers]
     codes = {_code(carrier.partition(" ")[2]) for carrier in carriers if carrier.startswith("outcome ")}
     codes |= {_code(code) for gate in gates for code in (gate.outcome, gate.asks)}
-    yield from (f"gate {gate.id}" for gate in coverage.rules.gates if gate not in gates)
+    yield from (f"gate {gate.id}" for gate in coverage.rules.table.gates if gate not in gates)
     yield from (f"opinion {s.guideline}" for s in coverage.rules.opinions if f"opinion {s.guideline}" not in carriers)
     yield from (f"outcome {outcome}" for outcome in coverage.rules.outcomes if outcome not in codes)
 
@@ -209,7 +209,7 @@ def printed(coverage: Coverage) -> str:
     lines.append("| outcome | worded on | raised by gates | fires | stays silent | and within a hair |")
     lines.append("| --- | --- | --- | --- | --- | --- |")
     for outcome in coverage.rules.outcomes:
-        gates = [g.id for g in coverage.rules.gates if outcome in {_code(g.outcome), _code(g.asks)}]
+        gates = [g.id for g in coverage.rules.table.gates if outcome in {_code(g.outcome), _code(g.asks)}]
         worded = ", ".join(
             dict.fromkeys(page for code in coverage.worded if _code(code) == outcome for page in coverage.worded[code])
         )

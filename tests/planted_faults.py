@@ -67,7 +67,9 @@ def try_all(names: Sequence[str], jobs: int) -> Iterator[Tried]:
 def _try(tree: Path, names: Iterable[str], said: SimpleQueue[Tried | None]) -> None:
     """One job: a copy, and a process in it that tries the faults of those names."""
     copy_tree(tree)
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tree)}
+    # A state of its own: a file of SQLite that several processes hold open does not outlive the end of a forked one.
+    state = {"XDG_STATE_HOME": str(tree / "state")}
+    environment = {**os.environ, **state, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tree)}
     with (
         (tree / "errors.txt").open("w+", encoding="utf-8") as errors,
         subprocess.Popen(

@@ -150,6 +150,6 @@ def test_what_no_statement_asks_for_is_named() -> None:
 def test_a_gate_is_walked_by_rows_with_one_of_its_drugs() -> None:
     """Its outcome alone is not enough: others raise it too."""
     whole = coverage()
-    (gate,) = (gate for gate in whole.rules.gates if gate.id == "kidney-clodronate")
+    (gate,) = (gate for gate in whole.rules.table.gates if gate.id == "kidney-clodronate")
     rows = whole.walked(Statement("X", "part", {"says": "a", "by": [f"gate {gate.id}"]}))
     assert [row.name for row in rows] == ["limits: clodronate, clearance 9.9"]

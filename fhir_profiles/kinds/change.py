@@ -52,7 +52,7 @@ def change(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
 def _begun(facts: Facts, definition: dict[str, Any]) -> When | None:
     """The day of the first dose of the group on record."""
     drugs = facts.terms.drugs_in(definition["group"]) - facts.terms.drugs_in(definition["except_group"])
-    starts = [use.start for use in facts.uses if use.drug in drugs and use.state in _TAKEN and use.start is not None]
+    starts = [use.start for use in facts.uses_of(drugs) if use.state in _TAKEN and use.start is not None]
     return min(starts, default=None)
 
 

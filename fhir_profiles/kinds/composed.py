@@ -5,15 +5,15 @@ limit.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from msgspec import structs
 
 from fhir_profiles.chart import AsRecorded, Evidence, Measurement
+from fhir_profiles.dates import When
 from fhir_profiles.fact import Fact, Facts, partial_date
-from fhir_profiles.kinds.measured import as_evidence, measurement
+from fhir_profiles.kinds.measured import as_evidence, weighed
 from fhir_profiles.quantity import unit_of
 from fhir_profiles.resources import Quantity
 
@@ -30,11 +30,20 @@ class Reading(NamedTuple):
 
 def readings(facts: Facts, name: str) -> list[Reading]:
     """Every usable result of a measurement, those that we work out for it included."""
+    found = facts.readings.get(name)
+    if found is None:
+        found = facts.readings[name] = _readings(facts, name)
+    return found
+
+
+def _readings(facts: Facts, name: str) -> list[Reading]:
     definition = facts.terms.facts[name]
     reported = [Reading(name, result) for result in facts.chart.measurements.get(name, ())]
     made = _MADE.get(definition["kind"])
+    if made is None:
+        return reported
     days = {reading.result.taken for reading in reported}
-    return reported + [r for r in made(facts, name, definition) if r.result.taken not in days] if made else reported
+    return reported + [reading for reading in made(facts, name, definition) if reading.result.taken not in days]
 
 
 def evidence_of(facts: Facts, reading: Reading) -> Evidence:
@@ -74,20 +83,21 @@ def excretion(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
 
 
 def _adjusted(facts: Facts, name: str, definition: dict[str, Any]) -> Iterator[Reading]:
-    per_unit, about = Fraction(str(definition["per_unit"])), Fraction(str(definition["about"]))
     for base, by in _of_one_day(facts, definition["of"], definition["by"]):
         if not by.comparator:
+            per_unit, about = Fraction(str(definition["per_unit"])), Fraction(str(definition["about"]))
             yield _made(name, definition, base, _exact(base) + per_unit * (about - _exact(by)))
 
 
 def _summed(facts: Facts, name: str, definition: dict[str, Any]) -> Iterator[Reading]:
     main, added = definition["main"], definition["added"]
-    alone = list(facts.chart.measurements.get(main, ()))
+    together: set[int] = set()
     for base, other in _of_one_day(facts, main, added):
         # A part below what can be measured adds nothing that anyone knows of.
         if other.comparator not in ("<", "<="):
-            alone = [result for result in alone if result is not base]
+            together.add(id(base))
             yield _made(name, definition, base, _exact(base) + _exact(other))
+    alone = (result for result in facts.chart.measurements.get(main, ()) if id(result) not in together)
     yield from (Reading(name, result) for result in alone)
 
 
@@ -96,7 +106,7 @@ def _excreted(facts: Facts, name: str, definition: dict[str, Any]) -> Iterator[R
         if not volume.comparator:
             amount = _exact(base) * _exact(volume) / Fraction(str(definition["per"]))
             # The laboratory's range is one of the concentration.
-            yield _made(name, definition, base._replace(low=None, high=None), amount)
+            yield _made(name, definition, base._replace(own_range=None), amount)
 
 
 _MADE: dict[str, Callable[[Facts, str, dict[str, Any]], Iterator[Reading]]] = {
@@ -108,10 +118,15 @@ _MADE: dict[str, Callable[[Facts, str, dict[str, Any]], Iterator[Reading]]] = {
 
 def _of_one_day(facts: Facts, one: str, other: str) -> Iterator[tuple[Measurement, Measurement]]:
     """Each pair of results of two measurements that were taken on one and the same day."""
+    others = facts.chart.measurements.get(other)
+    if not others:
+        return
+    of_day: dict[When, list[Measurement]] = {}
+    for second in others:
+        of_day.setdefault(second.taken, []).append(second)
     for first in facts.chart.measurements.get(one, ()):
-        for second in facts.chart.measurements.get(other, ()):
-            if first.taken == second.taken and first.taken.first == first.taken.last:
-                yield first, second
+        if first.taken.first == first.taken.last:
+            yield from ((first, second) for second in of_day.get(first.taken, ()))
 
 
 def _exact(result: Measurement) -> Fraction:
@@ -126,9 +141,10 @@ def _made(name: str, definition: dict[str, Any], base: Measurement, value: Fract
 def _as_measured(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """All readings of a fact, read as one measurement."""
     found = readings(facts, name)
-    chart = replace(facts.chart, measurements={name: [reading.result for reading in found]})
-    fact = measurement(Facts(chart, facts.terms, {}), name, definition)
+    fact = weighed(facts, name, definition, [reading.result for reading in found])
     computed = {(reading.result.resource, reading.result.value) for reading in found if reading.computed}
+    if not computed:
+        return fact
     evidence = tuple(
         structs.replace(item, computed=True) if (item.resource, item.value) in computed else item
         for item in fact.evidence

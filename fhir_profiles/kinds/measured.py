@@ -1,6 +1,6 @@
 """Facts that are measured: laboratory results, T-scores, and what is computed from them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf, nan, nextafter
 from typing import Any
 
@@ -21,16 +21,23 @@ __all__ = [
     "on_record",
     "other_direction",
     "unclear_site",
+    "weighed",
 ]
 
 
 def measurement(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """The newest usable result. Older than `clears`, it may block but not clear; older than `fresh`, neither."""
+    return weighed(facts, name, definition, facts.chart.measurements.get(name, ()))
+
+
+def weighed(facts: Facts, name: str, definition: dict[str, Any], readings: Sequence[Measurement]) -> Fact:
+    """The same of any results, such as were worked out from others."""
     worse = definition.get("worse")
     unknown = definition.get("unknown", {})
-    bounds = {"lower": (inf, -inf), "higher": (-inf, inf), None: (nan, nan)}[worse]
-    mildest, worst = unknown.get("mildest", bounds[0]), unknown.get("worst", bounds[1])
-    readings = facts.chart.measurements.get(name, [])
+    mildest, worst = _UNBOUNDED[worse]
+    mildest, worst = unknown.get("mildest", mildest), unknown.get("worst", worst)
+    if not readings:
+        return Fact(mildest, worst, mildest)
     refuse = _not_comparable(facts, definition)
     if refuse:
         return Fact(
@@ -40,16 +47,15 @@ def measurement(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
             tuple(as_evidence(name, definition, m, used=False, reason=refuse) for m in readings),
         )
     newest = latest(readings, worse)
-    evidence = tuple(
-        as_evidence(name, definition, m, used=m is newest, reason=None if m is newest else "superseded")
-        for m in readings
-    )
-    if newest is None:
-        return Fact(mildest, worst, mildest)
+    assert newest is not None
     fresh = facts.within(newest.taken, definition["fresh"])
     if not fresh and definition.get("stale") != "at_least":
         stale = tuple(as_evidence(name, definition, m, used=False, reason="too-old") for m in readings)
         return Fact(mildest, worst, mildest, stale)
+    shown = as_evidence(name, definition, newest, used=True)
+    evidence = tuple(
+        shown if m is newest else as_evidence(name, definition, m, used=False, reason="superseded") for m in readings
+    )
     low, high = bounds_of(newest)
     gentle, harsh = (high, low) if worse == "lower" else (low, high)
     if not fresh or not facts.within(newest.taken, definition.get("clears", definition["fresh"])):
@@ -58,7 +64,11 @@ def measurement(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
         gentle = harsh = nan
     # Of a bound the number itself is presumed, as near as the sign allows.
     presumed = high if low == -inf else low
-    return Fact(gentle, harsh, presumed, evidence, next(e for e in evidence if e.used))
+    return Fact(gentle, harsh, presumed, evidence, shown)
+
+
+# The mildest and the worst that is possible, by the direction that is worse.
+_UNBOUNDED = {"lower": (inf, -inf), "higher": (-inf, inf), None: (nan, nan)}
 
 
 def other_direction(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
@@ -182,8 +192,10 @@ def _cockcroft_gault(facts: Facts, name: str, definition: dict[str, Any]) -> Fac
     """
     formula = definition["computed"]
     creatinine, weight = facts[formula["creatinine"]], facts[formula["weight"]]
+    if creatinine.shown is None or not weight.known:
+        return None
     years, sex_known = facts.age(), facts.chart.person.sex
-    if creatinine.shown is None or not weight.known or years is None or sex_known is None:
+    if years is None or sex_known is None:
         return None
     assert isinstance(creatinine.presumed, float)
     assert isinstance(weight.presumed, float)
@@ -239,7 +251,8 @@ def bounds_of(reading: Measurement) -> tuple[float, float]:
 
 
 def _not_comparable(facts: Facts, definition: dict[str, Any]) -> str | None:
-    ages, age = definition.get("ages"), facts.age()
+    ages = definition.get("ages")
+    age = facts.age() if ages else None
     if ages and age and (age[0] > ages["to"] or age[1] < ages["from"]):
         return "age"
     return None

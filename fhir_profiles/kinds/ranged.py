@@ -123,7 +123,7 @@ def _deciding(
         reading
         for of in definition.get("order", [definition["of"]])
         for reading in readings(facts, of)
-        if usable(reading) and facts.within(reading.result.taken, facts.terms.facts[of]["fresh"])
+        if facts.within(reading.result.taken, facts.terms.facts[of]["fresh"]) and usable(reading)
     ]
     newest = max((reading.result.taken[::-1] for reading in found), default=None)
     of_that_day = [reading for reading in found if reading.result.taken[::-1] == newest]

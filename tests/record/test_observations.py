@@ -86,6 +86,12 @@ def test_a_comparator_that_we_do_not_read(code: str, fact: str) -> None:
     assert answer.tier_members["tierRule"] == "M2"
 
 
+@pytest.mark.parametrize("value", [1e308, -1e308])
+def test_a_number_beyond_any_in_our_unit_is_implausible(value: float) -> None:
+    told = observation(concept(codes.LOINC, "62292-8"), valueQuantity=quantity(value, "ng/mL"))
+    assert reasons(ask(woman().add(told)), "vitamin_d_25oh") == ["implausible"]
+
+
 # -- what cannot be used -----------------------------------------------------------------------------------------------
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
+from service.speak import Voice
 from tests.builder import Record
 from tests.drafts import ibandronate_weekly, paracetamol
 from tests.fhir_pieces import Json
@@ -143,6 +144,13 @@ def test_a_patient_s_odd_id_cannot_leave_its_place_in_an_order() -> None:
     record = Record(patient_id="a.b-C~1:2").condition("breast-cancer")
     for order in ask(record).orders():
         assert order["subject"] == {"reference": "Patient/a.b-C~1:2"}
+
+
+def test_a_uuid_is_the_standard_library_s() -> None:
+    voice = Voice("en", "p", "seed", lambda name: None)
+    namespace = UUID("5f1b63a6-3a3c-5d0b-9d3f-9b1e0f6c2a41")
+    for number in range(64):  # every value of the digit that holds the variant
+        assert voice.uuid("card", str(number)) == str(uuid5(namespace, f"seed|card|{number}"))
 
 
 def uuids(answer: Answer) -> list[UUID]:

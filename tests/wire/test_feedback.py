@@ -139,6 +139,7 @@ MALFORMED = {
     "a day only": overridden(outcomeTimestamp="2026-11-20"),
     "a time with a line break": overridden(outcomeTimestamp="2026-11-20T08:30:00Z\n"),
     "a day that no month has": overridden(outcomeTimestamp="2026-02-30T08:30:00Z"),
+    "a leap day in another year": overridden(outcomeTimestamp="2026-02-29T08:30:00Z"),
     "an hour that no day has": overridden(outcomeTimestamp="2026-02-20T24:30:00Z"),
     "before the calendar": overridden(outcomeTimestamp="0001-01-01T00:00:00+01:00"),
     "a number for a time": overridden(outcomeTimestamp=1790000000),
@@ -167,8 +168,8 @@ def test_each_fault_is_named_by_its_index(about: str) -> None:
     assert "Quast" not in fault[1]
 
 
-# What the calendar forbids, no pattern does.
-CALENDAR = ("a day that no month has", "an hour that no day has", "before the calendar")
+# What no pattern can say.
+CALENDAR = ("before the calendar",)
 
 
 @pytest.mark.parametrize("about", MALFORMED)
