@@ -69,8 +69,11 @@ class FhirAccess(Generic[R]):
         threads: int,
         today: Callable[[], date],
         trusted: str | None = None,
+        on_fetched: Callable[[Mapping[str, str], float], None] = lambda ended, seconds: None,
     ) -> None:
+        """`on_fetched` is told of each key that was asked for how that ended, and how long all of it took."""
         self._parser, self._seconds, self._limits, self._today = parser, seconds, limits, today
+        self._on_fetched = on_fetched
         self._grants = {
             issuer: (grant.client_id, Servers(grant.servers, threads, trusted)) for issuer, grant in grants.items()
         }
@@ -112,6 +115,7 @@ class FhirAccess(Generic[R]):
         }
         if not missing:
             return request
+        began = time.monotonic()
         try:
             fetching = self._fetching(request, request.fhir_server, request.authorization, missing, body)
         except _Refused as refused:
@@ -122,6 +126,7 @@ class FhirAccess(Generic[R]):
             seconds = min(until - time.monotonic(), request.authorization.expires_in)
             with Deadline(seconds) as deadline:
                 had = fetching.run(missing, service.required, self._threads, deadline)
+        self._on_fetched({key: one.cause or "had" for key, one in had.items()}, time.monotonic() - began)
         return self._completed(request, self._queries_of(service), had)
 
     def _queries_of(self, service: Service) -> Mapping[str, Query]:

@@ -6,6 +6,7 @@ from datetime import date
 
 from cds_hooks import FhirAccess, FhirServer, Grant, Limits, Parser
 from fhir_profiles import Resource
+from service import metrics
 from service.config import IssuerSettings, Settings, SettingsError
 
 __all__ = ["access_of", "grants_of"]
@@ -52,6 +53,7 @@ def access_of(
         threads=settings.blocking_threads * queries,
         today=today,
         trusted=settings.fhir_ca_file,
+        on_fetched=metrics.fhir_fetched,
     )
 
 

@@ -101,9 +101,12 @@ def card_dropped(rule: str) -> None:
     CARDS_DROPPED[rule,].inc()
 
 
-def fhir_fetched(key: str, ended: str) -> None:
-    """Count one query to a client's FHIR server: the prefetch key it is for, and one word for how it ended."""
-    FHIR_FETCHES[key, ended].inc()
+def fhir_fetched(ended: Mapping[str, str], seconds: float) -> None:
+    """Count the queries of one call to a client's FHIR server: by prefetch key one word for how each ended, and how
+    long they took together."""
+    FHIR_FETCH_SECONDS.observe(seconds)
+    for key, how in ended.items():
+        FHIR_FETCHES[key, how].inc()
 
 
 def rows_lost(cause: str, rows: int) -> None:

@@ -21,7 +21,8 @@ from service.config import IssuerSettings, Settings
 from tests.builder import Record
 from tests.command_line import ROOT
 from tests.fhir_pieces import TODAY
-from tests.front_door import application, ask, post
+from tests.front_door import application, ask, post, request_body
+from tests.wire.fhir_host import hosting, keeping
 
 DOCUMENT: Final = ROOT / "deploy" / "README.md"
 
@@ -105,10 +106,26 @@ def test_a_refused_token_is_counted_by_its_cause() -> None:
     assert sample("osteohooks_callers_refused_total", cause="malformed") >= 1
 
 
-def test_a_fetch_is_counted_by_key_and_end() -> None:
-    before = sample("osteohooks_fhir_fetches_total", key="dxa", ended="ok")
-    metrics.fhir_fetched("dxa", "ok")
-    assert sample("osteohooks_fhir_fetches_total", key="dxa", ended="ok") == before + 1
+@pytest.mark.parametrize(("allowed", "ended"), [(True, "had"), (False, "server-not-allowed")])
+def test_a_fetch_is_counted_by_key_and_end(allowed: bool, ended: str) -> None:
+    timed = sample("osteohooks_fhir_fetch_seconds_count")
+    before = sample("osteohooks_fhir_fetches_total", key="dxa", ended=ended)
+    body = request_body({key: value for key, value in Record().prefetch().items() if key != "dxa"})
+    with hosting(keeping([])) as server:
+        named = server.url if allowed else "http://127.0.0.1:1/fhir"
+        token = {
+            "access_token": "t",
+            "token_type": "Bearer",
+            "expires_in": 300,
+            "scope": "user/*.rs",
+            "subject": "osteohooks",
+        }
+        settings = Settings(today=TODAY, private_fhir_servers=(server.url,), fhir_seconds=5.0)
+        sent = {**body, "fhirServer": named, "fhirAuthorization": token}
+        client = create_app(settings).test_client()
+        assert client.post("/cds-services/bone-health-patient-view", json=sent).status_code == 200
+    assert sample("osteohooks_fhir_fetches_total", key="dxa", ended=ended) == before + 1
+    assert sample("osteohooks_fhir_fetch_seconds_count") == timed + 1
 
 
 # -- the workers' folder ---------------------------------------------------------------------------
