@@ -8,6 +8,8 @@ nothing from a critical card.
 from dataclasses import dataclass, replace
 from typing import Final
 
+from msgspec import structs
+
 from service.burden import Asker, Burden
 from service.decide import SEVERITY, Decision, Finding
 from service.digests import Grounds
@@ -84,4 +86,4 @@ def choose(
 def _lowered(finding: Finding, ceiling: str | None) -> Finding:
     if ceiling is None or SEVERITY[finding.indicator] <= SEVERITY[ceiling]:
         return finding
-    return replace(finding, indicator=ceiling)
+    return structs.replace(finding, indicator=ceiling)

@@ -1,13 +1,11 @@
 """What every test shares."""
 
 import os
+import sys
 import tempfile
-import warnings
 from collections.abc import Iterator
 
 import pytest
-from coverage import Coverage
-from coverage.exceptions import CoverageWarning
 from hypothesis import settings
 
 from tests.planting import PLANTING, WAITS, start
@@ -30,15 +28,10 @@ def untraced() -> Iterator[None]:
 
     What they alone would cover counts as not covered, so that each line has a test of its own.
     """
-    measuring = Coverage.current()
-    if measuring is not None:
-        measuring.stop()
+    measuring = sys.gettrace()
+    sys.settrace(None)
     yield
-    if measuring is not None:
-        with warnings.catch_warnings():
-            # That modules were imported while it stood still is no news.
-            warnings.simplefilter("ignore", CoverageWarning)
-            measuring.start()
+    sys.settrace(measuring)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

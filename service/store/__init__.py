@@ -3,6 +3,7 @@
 Nothing here may delay or break an answer: without the store cards still go out, and what was lost is counted.
 """
 
+import errno
 import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -75,7 +76,13 @@ def database_of(settings: Settings) -> Database:
     path = _state_directory(settings) / _FILE
     try:
         # SQLite would make it readable for everybody, and its log with the same rights.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        # Not opened to see: closing it would take from this process the locks that SQLite holds on it (sqlite.org, "How
+        # to corrupt an SQLite database file", 2.2).
+        wrong = errno.EISDIR if path.is_dir() else 0 if os.access(path, os.R_OK | os.W_OK) else errno.EACCES
+        if wrong:
+            raise SettingsError([f"state_directory: the store cannot be opened there: {os.strerror(wrong)}"]) from None
     except OSError as error:
         raise SettingsError([f"state_directory: the store cannot be opened there: {error.strerror}"]) from error
     return Database(URL.create("sqlite", database=str(path)))
