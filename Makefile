@@ -9,11 +9,11 @@ HASHED := install --require-hashes --only-binary :all:
 LOCK := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-find-links pyproject.toml
 
-.PHONY: help setup run test check lock clean
+.PHONY: help setup run test faults fuzz crash month test-hapi test-medplum bench bench-peers growth soak check lock clean
 .DELETE_ON_ERROR:
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/ready-to-run  ## install what the service needs into .venv
 
@@ -26,11 +26,41 @@ test: $(VENV)/ready-to-test  ## run the tests and hold the coverage against its 
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/python tests/coverage_gates.py
 
+faults: $(VENV)/ready-to-test  ## plant every fault in copies and see the vignettes catch each (ARGS="--only gates")
+	@$(BIN)/python -m tests.planted_faults $(ARGS)
+
+month: $(VENV)/ready-to-test  ## simulate a month of 500 patients: what the memory keeps away (ARGS="--patients 100")
+	$(BIN)/python -m tests.operations.simulated_month $(ARGS)
+
 check: $(VENV)/ready-to-test  ## lint, format, types and import arrows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pytest --quiet tests/test_arrows.py
+
+fuzz: $(VENV)/ready-to-test  ## send 20,000 generated requests to a server: no 5xx, no hang, memory flat (ARGS="--seed 2")
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+crash: $(VENV)/ready-to-test  ## kill the server 200 times under feedback, on SQLite and PostgreSQL (half an hour)
+	$(BIN)/python -m tests.crash sqlite postgresql $(ARGS)
+
+test-hapi: $(VENV)/ready-to-test  ## ask the service without prefetch, on HAPI FHIR (needs a JDK 17 or later, and mvn)
+	@$(BIN)/python -m tests.fhir_servers hapi $(ARGS)
+
+test-medplum: $(VENV)/ready-to-test  ## the same on Medplum's FHIR router (needs Node 20 or later, and npm)
+	@$(BIN)/python -m tests.fhir_servers medplum $(ARGS)
+
+bench: $(VENV)/ready-to-test  ## measure against a Flask echo on the same server; needs wrk (ARGS="--rounds 7 --seconds 3")
+	$(BIN)/python -m tests.bench.against_baseline $(ARGS)
+
+bench-peers: $(VENV)/ready-to-test $(VENV)-peers/ready  ## measure against other CDS Hooks services; needs wrk
+	$(BIN)/python -m tests.bench.against_peers --python $(VENV)-peers/bin/python $(ARGS)
+
+growth: $(VENV)/ready-to-test  ## measure what an answer costs by resources, rules, languages and workers; needs wrk
+	$(BIN)/python -m tests.bench.growth $(ARGS)
+
+soak: $(VENV)/ready-to-test  ## half an hour at half the top rate: memory, handles, threads; needs wrk (ARGS="--minutes 2")
+	$(BIN)/python -m tests.bench.soak $(ARGS)
 
 lock: $(VENV)-lock/ready  ## write the lock files anew from pyproject.toml (ARGS=--upgrade takes newer releases)
 	$(LOCK) --extra test --group build --output-file requirements-test.lock $(ARGS)
@@ -38,7 +68,7 @@ lock: $(VENV)-lock/ready  ## write the lock files anew from pyproject.toml (ARGS
 	$(LOCK:pyproject.toml=) --constraint requirements-test.lock --group build --output-file requirements-build.lock
 
 clean:  ## remove .venv and whatever make or the tools have made
-	rm -rf $(VENV) $(VENV)-lock dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* coverage.json
+	rm -rf $(VENV) $(VENV)-lock $(VENV)-peers dist tests/hapi/target tests/medplum/node_modules .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* coverage.json
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each file below is made last in its step, so a step that was cut short is done again.
@@ -60,6 +90,13 @@ $(VENV)-lock/ready:
 	@$(call require_python)
 	@$(PYTHON) -m venv --clear $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip --quiet --disable-pip-version-check install uv
+	@touch $@
+
+# What is measured against, apart from all that is ours.
+$(VENV)-peers/ready: tests/bench/peers/requirements.txt
+	@$(call require_python)
+	@$(PYTHON) -m venv --clear $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip --quiet --disable-pip-version-check install -r $<
 	@touch $@
 
 define require_python

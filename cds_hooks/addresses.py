@@ -16,7 +16,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-__all__ = ["NotPublic", "PinningAdapter", "Resolve", "addresses", "is_public", "public_addresses"]
+__all__ = ["NotPublic", "PinningAdapter", "Resolve", "addresses", "is_public", "private_addresses", "public_addresses"]
 
 # A host and a port become the addresses to try, in order; raises NotPublic or OSError.
 Resolve = Callable[[str, int], tuple[str, ...]]
@@ -26,6 +26,10 @@ _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 # Forms that carry an IPv4 address: 6to4 (RFC 3056), Teredo (RFC 4380). NAT64 (RFC 6052) and mapped or compatible
 # addresses lie outside 2000::/3.
 _DISGUISES: Final = (ipaddress.IPv6Network("2002::/16"), ipaddress.IPv6Network("2001::/32"))
+# What a site's own network is made of (RFC 1918, RFC 4193). Link-local addresses are not: behind 169.254.169.254 lie
+# the credentials of a machine in a cloud.
+_PRIVATE: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
+_LOOPBACK: Final = tuple(map(ipaddress.ip_network, ("127.0.0.0/8", "::1/128")))
 # The resolver takes 127.1, 0x7f000001, 2130706433 and 0177.0.0.1 for addresses; the WHATWG URL Standard calls every
 # host so that ends in a number. One of ours is written as four decimal numbers or not at all.
 _ENDS_IN_NUMBER: Final = re.compile(r"(.*\.)?(\d+|0[xX][0-9A-Fa-f]*)\.?")
@@ -65,11 +69,33 @@ def public_addresses(host: str, port: int) -> tuple[str, ...]:
     return found
 
 
+def private_addresses(host: str, port: int) -> tuple[str, ...]:
+    """Every address of a host, all of them public or of a private network; NotPublic when any is not, OSError when
+    there is none. Loopback is taken only of a host that says so itself, `localhost` or an address."""
+    is_address = _is_address(host.strip("[]"))
+    if _ENDS_IN_NUMBER.fullmatch(host) and not is_address:
+        raise NotPublic("an address in a form that is not four decimal numbers")
+    networks = (*_PRIVATE, *_LOOPBACK) if is_address or host == "localhost" else _PRIVATE
+    found = addresses(host, port)
+    if not all(is_public(one) or any(ipaddress.ip_address(one) in network for network in networks) for one in found):
+        raise NotPublic("a host with an address that is neither public nor of a private network")
+    return found
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 class PinningAdapter(HTTPAdapter):
     """For a `requests` session: connects to what `resolve` gives for a host, and nowhere else.
 
-    `connected` is told each new socket. Proxies are refused, since a proxy would resolve the name itself; a session
-    with `trust_env = False` finds none. Redirects are the session's business, and each goes through here again.
+    `connected` is told the socket of each request, a new one as soon as it is there. Proxies are refused, since a proxy
+    would resolve the name itself; a session with `trust_env = False` finds none. Redirects are the session's business,
+    and each goes through here again.
     """
 
     def __init__(
@@ -115,6 +141,11 @@ class _Pinned(HTTPConnection):
         finally:
             self._dns_host = name
         raise failure or OSError("a name without an address")
+
+    def request(self, *what: Any, **options: Any) -> None:
+        if self.sock is not None:  # kept from an earlier request
+            self.connected(self.sock)
+        super().request(*what, **options)
 
 
 class _PinnedTLS(_Pinned, HTTPSConnection):

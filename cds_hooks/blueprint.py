@@ -3,8 +3,8 @@
 import logging
 import re
 import traceback
-from collections.abc import Callable, Collection, Sequence
-from typing import Final, TypeVar
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import IO, Final, TypeVar
 
 import msgspec
 from flask import Blueprint, Request, Response, request
@@ -23,9 +23,11 @@ from cds_hooks.errors import (
     UnsupportedMediaType,
     operation_outcome,
 )
+from cds_hooks.feedback import TakeFeedback, read_feedback
 from cds_hooks.openapi import openapi
 from cds_hooks.prefetch import FhirResource
 from cds_hooks.request import HookRequest, Parser
+from cds_hooks.time_limit import TimedOut, within
 
 __all__ = ["Answer", "blueprint"]
 
@@ -56,6 +58,8 @@ def blueprint(
     authenticate: Authenticate | None = None,
     open_discovery: bool = False,
     guard: Callable[[bytes], bytes] | None = None,
+    time_limit: float | None = None,
+    feedback: TakeFeedback | None = None,
 ) -> Blueprint:
     """The routes of some services, to be registered with a Flask application.
 
@@ -63,6 +67,8 @@ def blueprint(
     `authenticate` is asked before anything else of a call is read, discovery left out with `open_discovery`; without it
     anybody may call.
     `guard` makes of an answer what may be sent of it, such as a `Guard`, where answers are not made with `card.py`.
+    `time_limit` is how many seconds an answer may take once the body is there (503 after that); None is no limit.
+    `feedback` keeps what users did with cards; without it there is no address to tell it to.
     `answer` may raise a `Refusal`; any other exception is answered with 500 and logged without its text, which may
     hold data of a patient.
     """
@@ -105,9 +111,35 @@ def blueprint(
         if service is None:
             raise NotFound
         body = _body(request, max_body)
-        asked = parser.parse(body, service.hook, service.prefetch, caller)
-        answered = answer(service, asked, request.accept_languages, body)
-        return Response(answered if guard is None else guard(answered), mimetype=JSON)
+
+        def answered() -> bytes:
+            asked = parser.parse(body, service.hook, service.prefetch, caller)
+            made = answer(service, asked, request.accept_languages, body)
+            return made if guard is None else guard(made)
+
+        try:
+            made = answered() if time_limit is None else within(time_limit, answered)
+        except TimedOut:
+            _log.error("%s could not answer within %s s", service.id, time_limit)
+            raise
+        # Passed through, it goes to the server as the one piece that it is.
+        return Response(made, mimetype=JSON, direct_passthrough=True)
+
+    if feedback is not None:
+
+        @routes.post(f"{PATH}/<id>/feedback", provide_automatic_options=False)
+        def take(id: str) -> Response:
+            # The standard does not say for which of the two addresses the token is.
+            caller = admit(f"{PATH}/{id}/feedback", f"{PATH}/{id}")
+            if id not in by_id:
+                raise NotFound
+            batch = read_feedback(_body(request, max_body))
+            feedback(by_id[id], batch, caller)
+            return Response(msgspec.json.encode({"received": len(batch)}), mimetype=JSON)
+
+        @routes.route(f"{PATH}/<id>/feedback", methods=["OPTIONS"])
+        def preflight_of_feedback(id: str) -> Response:
+            return preflight(id)
 
     # A browser asks before each call, and without credentials: this route must never want any.
     @routes.route(PATH, methods=["OPTIONS"])
@@ -161,12 +193,27 @@ def _body(request: Request, max_body: int) -> bytes:
     encoding = request.headers.get("Content-Encoding", "identity")
     if request.mimetype != JSON or encoding.strip().lower() != "identity":
         raise UnsupportedMediaType
-    # One byte more than we take: a body of unannounced length is cut at the limit, and the cut is not told.
-    request.max_content_length = max_body + 1
-    body = request.get_data(cache=False)
-    if len(body) > max_body:
+    length = request.content_length
+    if length is None:
+        # One byte more than we take: a body of unannounced length is cut at the limit, and the cut is not told.
+        request.max_content_length = max_body + 1
+        body = request.get_data(cache=False)
+        length = len(body)
+    elif length <= max_body:
+        # From the server's own stream, in one piece: Flask reads it in small ones, and copies them twice.
+        body = b"".join(_pieces(request.input_stream, length))
+        if len(body) < length:
+            raise exceptions.ClientDisconnected
+    if length > max_body:
         raise PayloadTooLarge(max_body)
     return body
+
+
+def _pieces(stream: IO[bytes], length: int) -> Iterator[bytes]:
+    """What a stream holds up to a length, in as many pieces as it comes."""
+    while length > 0 and (piece := stream.read(length)):
+        yield piece
+        length -= len(piece)
 
 
 def _refusal(error: exceptions.HTTPException, max_body: int) -> Refusal:

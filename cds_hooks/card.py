@@ -6,10 +6,12 @@ that was encoded and checked before; `well_formed` looks inside that as well.
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import compress
 from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import astuple
 
 from cds_hooks.schema import load
 
@@ -51,10 +53,11 @@ class _Part(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel
     """Any object of an answer: no member of it is blank or empty, since the standard forbids sending such."""
 
     def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
-            value = getattr(self, name)
-            if (type(value) is str and not value.strip()) or (type(value) is dict and not value):
-                raise self._broken(f"{name} must not be empty")
+        values = astuple(self)
+        texts = [value for value in values if type(value) is str]
+        if "" in texts or {} in values or any(map(str.isspace, texts)):
+            blank = (value in ("", {}) or (type(value) is str and value.isspace()) for value in values)
+            raise self._broken(f"{next(compress(self.__struct_fields__, blank))} must not be empty")
 
     def _broken(self, rule: str) -> Malformed:
         return Malformed(f"{type(self).__name__}: {rule}")
@@ -141,7 +144,7 @@ class Suggestion(_Part, frozen=True, kw_only=True):
     label: str
     uuid: str | None = None
     is_recommended: bool = False
-    actions: tuple[Action, ...] = ()
+    actions: tuple[Action, ...] | Raw = ()
 
 
 class Card(_Part, frozen=True, kw_only=True):

@@ -21,7 +21,10 @@ _ID: Final = re.compile(r"[A-Za-z0-9._~-]+")  # RFC 3986, 2.3: what a URL path c
 class Service:
     """One CDS service; ValueError with every flaw when no client could use it.
 
-    `prefetch` maps each prefetch key to its template.
+    `prefetch` maps each prefetch key to its template, with the tokens of CDS Hooks 2.0 and `today()`; with `ballot`
+    those of the 3.0 ballot as well, which not every client resolves. `lookups` are further templates, not advertised,
+    for what the data refer to: queries of our own, where there is a way to the FHIR server. A key that is `required`
+    is one without which there is no answer: when it can be had nowhere, nothing else is waited for.
     """
 
     id: str
@@ -30,12 +33,16 @@ class Service:
     description: str
     prefetch: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     usage_requirements: str | None = None
+    required: frozenset[str] = frozenset()
+    lookups: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    ballot: bool = False
 
     def __post_init__(self) -> None:
         flaws = [] if _ID.fullmatch(self.id) else ["the id must be of letters, digits and - . _ ~"]
         texts = {"title": self.title, "description": self.description, "usageRequirements": self.usage_requirements}
         flaws += [f"{name} must not be blank" for name, text in texts.items() if text is not None and not text.strip()]
-        flaws += template_flaws(self.hook, self.prefetch)
+        flaws += template_flaws(self.hook, self.prefetch, self.lookups, ballot=self.ballot)
+        flaws += [f'"{key}" is required and no prefetch key' for key in sorted(self.required - self.prefetch.keys())]
         if flaws:
             raise ValueError(f'service "{self.id}": ' + "; ".join(flaws))
 

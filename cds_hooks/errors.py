@@ -33,6 +33,7 @@ IssueCode = Literal[
     "not-supported",
     "too-long",
     "exception",
+    "timeout",
     "transient",
     "processing",
 ]
@@ -117,17 +118,19 @@ class MethodNotAllowed(Refusal):
 class PreconditionFailed(Refusal):
     """412: data without which the service cannot answer were not received.
 
-    `key` is the prefetch key, `template` what the service asked for under it.
+    `key` is the prefetch key, `template` what the service asked for under it, `cause` why the FHIR server did not
+    give it, in one word, where it was asked.
     """
 
     status = 412
 
-    def __init__(self, key: str, template: str) -> None:
+    def __init__(self, key: str, template: str, cause: str | None = None) -> None:
         super().__init__(
             Issue(
                 code="required",
                 text=f'The prefetch key "{key}" is needed and was not received with data. Send: {template}',
                 expression=f"prefetch.{key}",
+                diagnostics=None if cause is None else f"From the FHIR server it was not had: {cause}.",
             )
         )
 
@@ -153,12 +156,14 @@ class UnsupportedMediaType(Refusal):
 
 
 class Unavailable(Refusal):
-    """503: the client's token cannot be checked at the moment; the same call may do after so many seconds."""
+    """503: something that is needed is away; the same call may do after so many seconds."""
 
     status = 503
 
-    def __init__(self, retry_after: int) -> None:
+    def __init__(
+        self, retry_after: int, text: str = "The client's token cannot be checked at the moment; try again."
+    ) -> None:
         super().__init__(
-            Issue(code="transient", text="The client's token cannot be checked at the moment; try again."),
+            Issue(code="transient", text=text),
             headers={"Retry-After": str(retry_after)},
         )

@@ -42,9 +42,11 @@ class Guard:
     `cards` guards the building, where a flaw of cards made with `card.py` shows, and costs nothing while all is well.
     The guard itself is a function from an answer's JSON to what may be sent of it, by the rules of the conformance
     suite: for answers made in another way, since it reads all of what was just written.
+    `on_drop` is told the rule of each card that is dropped.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_drop: Callable[[str], None] = lambda rule: None) -> None:
+        self._on_drop = on_drop
         self._lock = threading.Lock()
         self._dropped: Counter[str] = Counter()
 
@@ -103,6 +105,7 @@ class Guard:
     def _drop(self, rule: str) -> None:
         with self._lock:
             self._dropped[rule] += 1
+        self._on_drop(rule)
         _log.error("a card was dropped: %s", rule)
 
 

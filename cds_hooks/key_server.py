@@ -5,17 +5,16 @@ own, one at a time, and a new one is not begun within the cool-down, whatever ca
 """
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 import requests
 from urllib3.exceptions import HTTPError
 
 from cds_hooks.addresses import NotPublic, PinningAdapter, Resolve, public_addresses
+from cds_hooks.deadline import Deadline
 from cds_hooks.keys import Key, KeysAway, read_key_set
 
 __all__ = ["FetchedKeys", "Unfetched", "download"]
@@ -108,7 +107,7 @@ def download(
 
     `trusted` is a file of certificates to trust instead of the public authorities.
     """
-    with _Deadline(seconds) as deadline, requests.Session() as session:
+    with Deadline(seconds) as deadline, requests.Session() as session:
         session.trust_env = False
         for scheme in ("https://", "http://"):
             session.mount(scheme, PinningAdapter(resolve, deadline.hold))
@@ -138,40 +137,3 @@ def download(
     if len(document) > most:
         raise Unfetched("too-large")
     return bytes(document)
-
-
-class _Deadline:
-    """Ends the connections it holds when the time is up, whatever they wait for: a server that sends a byte now and
-    then resets every timeout of its reader."""
-
-    def __init__(self, seconds: float) -> None:
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
-        self._lock = threading.Lock()
-        self._held: list[socket.socket] = []
-        self.over = False
-
-    def hold(self, connection: socket.socket) -> None:
-        with self._lock:
-            # Wrapping in TLS takes the descriptor away from its socket; a second one reaches the same connection.
-            self._held.append(connection.dup())
-        if self.over:
-            self._end()
-
-    def _end(self) -> None:
-        with self._lock:
-            self.over = True
-            for connection in self._held:
-                with suppress(OSError):  # it has ended already, which is what we want
-                    connection.shutdown(socket.SHUT_RDWR)
-
-    def __enter__(self) -> "_Deadline":
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self._timer.cancel()
-        with self._lock:
-            for connection in self._held:
-                connection.close()
-            self._held.clear()

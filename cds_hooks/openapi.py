@@ -18,6 +18,7 @@ __all__ = ["openapi"]
 # The routes of a CDS service, as Flask writes them.
 DISCOVERY: Final = "/cds-services"
 INVOCATION: Final = "/cds-services/<id>"
+FEEDBACK: Final = "/cds-services/<id>/feedback"
 DOCUMENT: Final = "/openapi.json"
 
 Json = dict[str, Any]
@@ -29,6 +30,17 @@ _REFUSALS: Final[Mapping[int, str]] = {
     413: "The body is too long.",
     415: "The body is not application/json.",
     500: "The service failed.",
+    503: "The service could not answer in time, or could not check the client's token; try again.",
+}
+_FEEDBACK_REFUSALS: Final[Mapping[int, str]] = {
+    **{status: _REFUSALS[status] for status in (413, 415, 500)},
+    400: "The batch is malformed: every fault is named by its index, and nothing of it is kept.",
+    503: "It cannot be kept at the moment: send it again, after as many seconds as Retry-After says.",
+}
+_RECEIVED: Final[Json] = {
+    "type": "object",
+    "required": ["received"],
+    "properties": {"received": {"description": "how many outcomes the batch has", "type": "integer", "minimum": 0}},
 }
 
 
@@ -147,6 +159,29 @@ def _preflight_of_invocation(services: Sequence[Service]) -> Iterable[tuple[str,
     return ((_address(service), _preflight(service.id)) for service in services)
 
 
+def _feedback(services: Sequence[Service]) -> Iterable[tuple[str, Json]]:
+    for service in services:
+        yield (
+            f"{_address(service)}/feedback",
+            {
+                "operationId": f"feedback-{service.id}",
+                "summary": f"What users did with the cards: {service.title}",
+                "requestBody": {"required": True, "content": _content("feedback")},
+                "responses": {
+                    "200": {
+                        "description": "The whole batch is kept; so it is when it was kept before.",
+                        "content": {_JSON: {"schema": _RECEIVED}},
+                    },
+                    **{str(status): _refused(text) for status, text in _FEEDBACK_REFUSALS.items()},
+                },
+            },
+        )
+
+
+def _preflight_of_feedback(services: Sequence[Service]) -> Iterable[tuple[str, Json]]:
+    return ((f"{_address(service)}/feedback", _preflight(f"feedback-{service.id}")) for service in services)
+
+
 def _preflight(name: str) -> Json:
     return {
         "operationId": f"preflight-{name}",
@@ -175,6 +210,8 @@ _OPERATIONS: Final[Mapping[tuple[str, str], Callable[[Sequence[Service]], Iterab
     (DISCOVERY, "OPTIONS"): _preflight_of_discovery,
     (INVOCATION, "POST"): _invocation,
     (INVOCATION, "OPTIONS"): _preflight_of_invocation,
+    (FEEDBACK, "POST"): _feedback,
+    (FEEDBACK, "OPTIONS"): _preflight_of_feedback,
     (DOCUMENT, "GET"): _document,
 }
 
@@ -185,7 +222,14 @@ _OPERATIONS: Final[Mapping[tuple[str, str], Callable[[Sequence[Service]], Iterab
 def _schemas(services: Sequence[Service]) -> Json:
     """The schemas of requests and answers, and of their parts, side by side."""
     found: Json = {}
-    for name in ("definitions", "discovery", "response", "outcome", *sorted({s.hook.name for s in services})):
+    for name in (
+        "definitions",
+        "discovery",
+        "response",
+        "outcome",
+        "feedback",
+        *sorted({s.hook.name for s in services}),
+    ):
         schema = json.loads(files(__package__).joinpath("schemas", f"{name}.json").read_bytes())
         parts = schema.pop("$defs", {})
         del schema["$schema"]

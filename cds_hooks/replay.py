@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-__all__ = ["MemoryReplay", "ReplayStore", "ReplayStoreAway"]
+__all__ = ["MemoryReplay", "ReplayStore", "ReplayStoreAway", "token_digest"]
 
 # Some 200 bytes each. Room for an hour of 250 calls a second, each with a token of its own.
 _MOST: Final = 1_000_000
@@ -38,7 +38,7 @@ class MemoryReplay:
         self._ends: list[tuple[float, bytes]] = []
 
     def first_use(self, iss: str, jti: str, until: float) -> bool:
-        key = _digest(iss, jti)
+        key = token_digest(iss, jti)
         with self._lock:
             now = self._clock()
             while self._ends and self._ends[0][0] < now:
@@ -52,7 +52,8 @@ class MemoryReplay:
         return True
 
 
-def _digest(iss: str, jti: str) -> bytes:
-    """Of a fixed size, whatever a client takes for a jti; the length keeps the two texts apart."""
+def token_digest(iss: str, jti: str) -> bytes:
+    """What a token is remembered by: 16 bytes, whatever a client takes for a jti."""
+    # The length keeps the two texts apart.
     first, second = (text.encode("utf-8", "surrogatepass") for text in (iss, jti))
     return hashlib.blake2b(b"%d:%b%b" % (len(first), first, second), digest_size=16).digest()

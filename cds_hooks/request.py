@@ -4,29 +4,34 @@ Only when that pass fails is the body read again, key by key and entry by entry,
 cost the others: the same structures, the same code after, and what could not be read is reported, never dropped.
 """
 
-import json
 from collections.abc import Callable, Container, Iterable, Mapping
 from functools import partial
+from itertools import islice
 from types import GenericAlias
 from typing import Annotated, Any, Final, Generic, NamedTuple
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from cds_hooks.bodies import NOT_JSON, bad_request, check_text, malformed
 from cds_hooks.caller import Caller
-from cds_hooks.errors import BadRequest, Issue
+from cds_hooks.errors import BadRequest
 from cds_hooks.hooks import HOOKS, Hook, Kind
 from cds_hooks.prefetch import UNDECODABLE, Entry, Pieces, R, Received, Unreadable, isolated, received, salvaged
+from cds_hooks.releases import older_drafts
 from cds_hooks.schema import Schema, load
 
 __all__ = ["Authorization", "HookRequest", "Parser"]
 
-# `$` also matches before a last line break, hence the look-ahead. The schemas in `schemas/` say the same.
-_NotBlank = Annotated[str, Meta(pattern=r"\S")]
+# `$` also matches before a last line break, hence the look-ahead. White space is what Python or ECMA-262 takes for it,
+# whose `\s` differ. The schemas in `schemas/` say the same.
+_SPACE: Final = r"\s\u001c-\u001f\u0085\ufeff"
+_NotBlank = Annotated[str, Meta(pattern=f"[^{_SPACE}]")]
 _Uuid = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?!\n)$")]
-_Url = Annotated[str, Meta(pattern=r"^https?://[^\s/]+(/\S*)?(?!\n)$")]
+_Url = Annotated[str, Meta(pattern=rf"^https?://[^{_SPACE}/]+(/[^{_SPACE}]*)?(?!\n)$")]
 # One segment of a URL path. Some clients send the type as well, though the standard says the bare id.
-_PatientId = Annotated[str, Meta(pattern=r"^(Patient/)?[A-Za-z0-9._~:-]+(?!\n)$")]
+# FHIR has 64 characters at most and some servers more; it stands in every order that a card suggests.
+_PatientId = Annotated[str, Meta(pattern=r"^(Patient/)?[A-Za-z0-9._~:-]+(?!\n)$", max_length=255)]
 _Whole = Annotated[float, Meta(multiple_of=1)]  # 3600.0 is an integer in JSON Schema, and some clients write it so
 
 
@@ -47,15 +52,16 @@ class Authorization(Struct, frozen=True, kw_only=True):
 class HookRequest(Struct, Generic[R], frozen=True, kw_only=True):
     """A request that can be answered.
 
-    `received` has an item for each advertised key that the client sent; `drafts` are the draft orders;
-    `unreadable` is what of both could not be read; `caller` is None where clients need not prove who they are. No
-    datum of the patient shows in a text of this object.
+    `received` has an item for each advertised key that the client sent; `drafts` are the orders or problems in hand;
+    `unreadable` is what of both could not be read; `caller` is None where clients need not prove who they are.
+    `not_had` has, for each key that was asked for at the FHIR server in vain, the cause in one word. No datum of the
+    patient shows in a text of this object.
     """
 
     hook: Hook
     hook_instance: str
     patient_id: str
-    user_id: str
+    user_id: str | None
     encounter_id: str | None
     selections: tuple[str, ...]
     drafts: tuple[Entry[R], ...]
@@ -64,16 +70,16 @@ class HookRequest(Struct, Generic[R], frozen=True, kw_only=True):
     fhir_server: str | None
     authorization: Authorization | None
     caller: Caller | None = None
+    not_had: Mapping[str, str] = {}
 
     def __repr__(self) -> str:
         return f"HookRequest({self.hook.name}, {self.hook_instance})"
 
 
 class _Reading(NamedTuple):
-    """One way to read a request: its envelope, its Bundle of draft orders, and the value of a prefetch key."""
+    """One way to read a request: its envelope, and the value of a prefetch key."""
 
     envelope: msgspec.json.Decoder[Any]
-    bundle: Callable[[str, Any, list[Unreadable]], Received[Any]]
     value: Callable[[str, Any, list[Unreadable]], Received[Any]]
 
 
@@ -88,12 +94,12 @@ class Parser(Generic[R]):
 
     def __init__(self, resource_type: type[R], hooks: Iterable[Hook] = HOOKS.values()) -> None:
         value = _or_null(resource_type)
-        decoder: msgspec.json.Decoder[R | None] = msgspec.json.Decoder(value)
-        read_pieces, read_raw = partial(salvaged, decoder), partial(isolated, decoder)
+        self._decoder: msgspec.json.Decoder[R | None] = msgspec.json.Decoder(value)
+        self._value = read_raw = partial(isolated, self._decoder)
         self._readings = {
             hook.name: _Readings(
-                _Reading(_envelope(hook, resource_type, value), received, received),
-                _Reading(_envelope(hook, Pieces, Raw), read_pieces, read_raw),
+                _Reading(_envelope(hook, value), received),
+                _Reading(_envelope(hook, Raw), read_raw),
                 load(hook.name),
             )
             for hook in hooks
@@ -104,6 +110,10 @@ class Parser(Generic[R]):
         """The names of the hooks whose requests this parser takes."""
         return frozenset(self._readings)
 
+    def read(self, key: str, value: Raw, unreadable: list[Unreadable]) -> Received[R]:
+        """The meaning of a value that was had for a prefetch key; what cannot be read of it joins `unreadable`."""
+        return self._value(key, value, unreadable)
+
     def parse(
         self, body: bytes, hook: Hook, keys: Container[str] | None = None, caller: Caller | None = None
     ) -> HookRequest[R]:
@@ -113,22 +123,22 @@ class Parser(Generic[R]):
         `caller` is who sent the body, as far as that was proved.
         """
         reading, piecewise, schema = self._readings[hook.name]
-        _check_text(body)
+        check_text(body)
         try:
             envelope = reading.envelope.decode(body)
         except UNDECODABLE:
             reading = piecewise
             envelope = _decoded(body, reading.envelope, schema)
-        context, authorization, orders = envelope.context, envelope.fhirAuthorization, hook.orders
-        bundle = None if orders is None else getattr(context, orders)
+        context, authorization = envelope.context, envelope.fhirAuthorization
+        bundle: Pieces | None = None if hook.drafts is None else getattr(context, hook.drafts)
         if (
             envelope.hook != hook.name
             or (authorization is not None and envelope.fhirServer is None)
             or (bundle is not None and bundle.resourceType != "Bundle")
         ):
-            raise _bad_request(body, schema)
+            raise bad_request(body, schema)
         unreadable: list[Unreadable] = []
-        drafts = () if orders is None else reading.bundle(orders, bundle, unreadable).entries
+        drafts = () if hook.drafts is None else self._drafts(hook.drafts, getattr(context, hook.drafts), unreadable)
         return HookRequest(
             hook=hook,
             hook_instance=envelope.hookInstance,
@@ -148,22 +158,32 @@ class Parser(Generic[R]):
             caller=caller,
         )
 
+    def _drafts(self, member: str, bundle: Pieces, unreadable: list[Unreadable]) -> tuple[Entry[R], ...]:
+        """The resources of the context's Bundle, each read by itself. BadRequest for those of FHIR before R4."""
+        older = tuple(islice(older_drafts(member, bundle.entry or ()), _MOST_ISSUES))
+        if older:
+            raise BadRequest(*older)
+        return salvaged(self._decoder, member, bundle, unreadable).entries
+
+
+# Of a thousand like faults the first few tell a developer enough.
+_MOST_ISSUES: Final = 20
 
 _CONTEXT: Final[Mapping[Kind, Any]] = {
     "patient": _PatientId,
     "id": _NotBlank,
     "user": _NotBlank,
     "references": list[_NotBlank],
+    "bundle": Pieces,
 }
 
 
-def _envelope(hook: Hook, bundle: Any, value: Any) -> msgspec.json.Decoder[Any]:
-    """The decoder of a hook's requests, a Bundle in its context read as `bundle`, a prefetch value as `value`."""
-    kinds = {**_CONTEXT, "bundle": bundle}
+def _envelope(hook: Hook, value: Any) -> msgspec.json.Decoder[Any]:
+    """The decoder of a hook's requests, a prefetch value read as `value`."""
     context = msgspec.defstruct(
         "Context",
         [
-            (field.name, kinds[field.kind]) if field.required else (field.name, _or_null(kinds[field.kind]), None)
+            (field.name, _CONTEXT[field.kind]) if field.required else (field.name, _or_null(_CONTEXT[field.kind]), None)
             for field in hook.context
         ],
         kw_only=True,
@@ -186,53 +206,10 @@ def _or_null(kind: Any) -> Any:
     return kind | None
 
 
-def _check_text(body: bytes) -> None:
-    """JSON is UTF-8 (RFC 8259, 8.1); the decoder would let other bytes pass in members that it skips."""
-    if not body.isascii():
-        try:
-            body.decode()
-        except UnicodeDecodeError as error:
-            raise _malformed("The body is not UTF-8 text.", f"byte {error.start}") from None
-
-
 def _decoded(body: bytes, decoder: msgspec.json.Decoder[Any], schema: Schema) -> Any:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError:
-        raise _bad_request(body, schema) from None
+        raise bad_request(body, schema) from None
     except msgspec.DecodeError as error:
-        raise _malformed(_NOT_JSON, str(error)) from None
-    except RecursionError:
-        raise _malformed(_TOO_DEEP) from None
-
-
-_NOT_JSON: Final = "The body is not valid JSON."
-_TOO_DEEP: Final = "The body is nested too deeply."
-
-
-def _malformed(text: str, diagnostics: str | None = None) -> BadRequest:
-    return BadRequest(Issue(code="structure", text=text, diagnostics=diagnostics))
-
-
-def _bad_request(body: bytes, schema: Schema) -> BadRequest:
-    """What is wrong with the envelope of a request that the decoder refused."""
-    try:
-        # As floats, integers of any length can be read.
-        document = json.loads(body.decode(), parse_int=float, parse_constant=_no_constant)
-    except RecursionError:
-        return _malformed(_TOO_DEEP)
-    except ValueError as error:
-        return _malformed(_NOT_JSON, str(error))
-    flaws = schema.flaws(document, "request")
-    if not flaws:  # the last of two members of one name is right, the first is not; or a number has no double
-        return _malformed("The request cannot be read: a member is there twice, or a number is out of range.")
-    return BadRequest(
-        *(
-            Issue(code="required" if flaw.received is None else "value", text=f"{flaw}.", expression=flaw.path)
-            for flaw in flaws
-        )
-    )
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
+        raise malformed(NOT_JSON, str(error)) from None

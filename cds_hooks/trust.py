@@ -62,6 +62,7 @@ class Trust:
 
     `base_url` is the public one: a token is for an address below it, whatever the Host header says. `algorithms` are
     the only ones taken; `leeway` and `longest` (a token's whole lifetime) are in seconds, and `clock` gives Unix time.
+    `on_refusal` is told what `refusals` counts, as it happens.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Trust:
         leeway: float,
         longest: float,
         clock: Callable[[], float] = time.time,
+        on_refusal: Callable[[str], None] = lambda cause: None,
     ) -> None:
         registered = tuple(issuers)
         self._issuers = {issuer.iss: issuer for issuer in registered}
@@ -85,6 +87,7 @@ class Trust:
         self._base_url, self._algorithms = base_url, frozenset(algorithms)
         self._replay, self._replay_mode = replay, replay_mode
         self._leeway, self._longest, self._clock = leeway, longest, clock
+        self._on_refusal = on_refusal
         self._signatures = PyJWS(algorithms=sorted(algorithms))
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
@@ -194,6 +197,7 @@ class Trust:
     def _note(self, cause: str, known: Sequence[str | None]) -> None:
         with self._lock:
             self._counts[cause] += 1
+        self._on_refusal(cause)
         # In ASCII, so that no line break or terminal sequence of a client's reaches the log.
         told = ", ".join(f"{name} {text!a}" for name, text in zip(("iss", "tenant", "jti"), known, strict=False))
         _log.warning("client authentication: %s (%s)", cause, told or "iss unknown")

@@ -7,7 +7,7 @@ Each search sorts by its own type's date parameter; `_sort=-date` would be refus
 
 from fhir_profiles.terminology import Terminology
 
-__all__ = ["KEYS", "templates"]
+__all__ = ["DRAFT_MEDICATIONS", "KEYS", "lookups", "templates"]
 
 KEYS = (
     "patient",
@@ -43,3 +43,20 @@ def templates(terms: Terminology) -> dict[str, str]:
         query = ",".join(dict.fromkeys(listed))
         found[key] = f"Observation?patient={{{{context.patientId}}}}&code={query}&_sort=-date&{_PAGE}"
     return {key: found[key] for key in KEYS}
+
+
+DRAFT_MEDICATIONS = "draftMedications"
+
+
+def lookups(orders: str | None) -> dict[str, str]:
+    """What the record refers to and no key holds: medicines that are resources of their own.
+
+    `orders` is the member of the context that holds the draft orders, if the hook has one: their medicines are asked
+    for by themselves, since without them nobody knows whether the order concerns us.
+    """
+    # R4 has a reference, R5 a reference within a CodeableReference.
+    paths = ("entry.resource.medication.resolve().id", "entry.resource.medication.reference.resolve().id")
+    lists = "|".join(f"%{key}.{path}" for key in KEYS if key.startswith("medication") for path in paths)
+    drafts = "|".join(f"context.{orders}.{path}" for path in paths)
+    found = {} if orders is None else {DRAFT_MEDICATIONS: f"Medication?_id={{{{{drafts}}}}}"}
+    return {**found, "medications": f"Medication?_id={{{{{lists}}}}}"}

@@ -11,9 +11,25 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from fhir_profiles.dates import When
-from fhir_profiles.resources import Quantity
+from fhir_profiles.quantity import Conversion
+from fhir_profiles.resources import Quantity, Range
 
-__all__ = ["AsRecorded", "Chart", "Diagnosis", "Evidence", "Fracture", "Measurement", "Person", "Score", "Use"]
+__all__ = [
+    "Answer",
+    "AsRecorded",
+    "Chart",
+    "Diagnosis",
+    "Evidence",
+    "Fracture",
+    "Measurement",
+    "OwnRange",
+    "Person",
+    "Score",
+    "Use",
+]
+
+
+_ONE_DAY = timedelta(days=1)
 
 
 class AsRecorded(Struct, omit_defaults=True, gc=False):
@@ -43,19 +59,36 @@ class Evidence(Struct, omit_defaults=True, gc=False, kw_only=True):
     computed: bool | None = None
 
 
-class Measurement(NamedTuple):
-    """One usable result in its fact's canonical unit; `comparator` is "", or as recorded: < <= > >=.
+class OwnRange(NamedTuple):
+    """A laboratory's own reference range as recorded; few results are held against it, so it is not yet converted."""
 
-    `low` and `high` are the laboratory's own reference limits in the same unit.
-    """
+    recorded: Range
+    conversion: Conversion
+
+    def end(self, quantity: Quantity | None) -> float | None:
+        """One of its ends in the fact's unit, where there is one that we can read."""
+        return None if quantity is None else self.conversion.read(quantity)
+
+
+class Measurement(NamedTuple):
+    """One usable result in its fact's canonical unit; `comparator` is "", or as recorded: < <= > >=."""
 
     value: float
     comparator: str
     taken: When
-    low: float | None
-    high: float | None
+    own_range: OwnRange | None
     resource: str | None
     recorded: Quantity
+
+    @property
+    def low(self) -> float | None:
+        """The laboratory's own lower limit in the same unit."""
+        return self.own_range and self.own_range.end(self.own_range.recorded.low)
+
+    @property
+    def high(self) -> float | None:
+        """The laboratory's own upper limit in the same unit."""
+        return self.own_range and self.own_range.end(self.own_range.recorded.high)
 
 
 class Score(NamedTuple):
@@ -66,6 +99,14 @@ class Score(NamedTuple):
     taken: When
     resource: str | None
     computed: bool
+
+
+class Answer(NamedTuple):
+    """The coded answer to a question such as a smoking status; `key` is the fact's own word for it."""
+
+    key: str
+    taken: When
+    resource: str | None
 
 
 class Diagnosis(NamedTuple):
@@ -123,17 +164,23 @@ class Person(NamedTuple):
 
 @dataclass(slots=True)
 class Chart:
-    """One patient's record on one day. `told` holds the prefetch keys that were answered."""
+    """One patient's record on one day.
+
+    `told` holds the prefetch keys that were answered; `requested` the codes, each with its system, of the examinations
+    that are ordered or in hand.
+    """
 
     today: date
     person: Person
     told: frozenset[str]
     measurements: dict[str, list[Measurement]] = field(default_factory=dict)
     scores: list[Score] = field(default_factory=list)
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
     diagnoses: dict[str, list[Diagnosis]] = field(default_factory=dict)
     fractures: list[Fracture] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
     uses_without_drafts: list[Use] = field(default_factory=list)
+    requested: set[tuple[str, str]] = field(default_factory=set)
     refused: list[Evidence] = field(default_factory=list)
     unreadable: int = 0
 
@@ -144,4 +191,4 @@ class Chart:
 
     def in_future(self, day: When) -> bool:
         """Dated after the service's day; one day is allowed for the date line."""
-        return day.first > self.today + timedelta(days=1)
+        return day.first > self.today and day.first - self.today > _ONE_DAY

@@ -20,7 +20,7 @@ _OVER = frozenset({"inactive", "remission", "resolved"})
 _DONE = frozenset({"completed", "in-progress", "on-hold", "stopped"})
 _DUE_TO = "http://hl7.org/fhir/StructureDefinition/condition-dueTo"
 
-Resolve = Callable[[str], Resource | None]
+Resolve = Callable[[Resource, str], Resource | None]
 
 
 class ConditionReader:
@@ -73,16 +73,16 @@ class ConditionReader:
         return "fragility" if "low" in mechanisms else "unknown"
 
     def _due_to(self, condition: Resource, resolve: Resolve) -> tuple[str, ...]:
-        found: tuple[str, ...] = ()
+        found: list[str] = []
         for extension in condition.extension or ():
             if extension.url != _DUE_TO:
                 continue
             concept = extension.valueCodeableConcept
             if concept is None and extension.valueReference and extension.valueReference.reference:
-                cause = resolve(extension.valueReference.reference)
+                cause = resolve(condition, extension.valueReference.reference)
                 concept = cause.code if cause else None
             found += self._terms.conditions_of(concept)
-        return found
+        return tuple(found)
 
     def read_procedure(self, chart: Chart, procedure: Resource, name: str | None) -> None:
         """Add a Procedure, done or planned. Raises ValueError on a bad date."""

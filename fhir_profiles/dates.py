@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 __all__ = ["When", "add_months", "calendar_months", "completed_years", "when"]
 
-_FHIR_DATE = re.compile(
-    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII
-)
+_FHIR_DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII)
+
+
+_SHORTEST_MONTH = 28
 
 
 class When(NamedTuple):
@@ -31,18 +32,16 @@ def when(text: str | None) -> When | None:
     """
     if text is None:
         return None
-    match = _FHIR_DATE.fullmatch(text)
-    if match is None:
+    if _FHIR_DATE.fullmatch(text) is None:
         raise ValueError("not a FHIR date")
-    year, month, day = match.groups()
     try:
-        if day:
-            exact = date(int(year), int(month), int(day))
+        if len(text) >= len("YYYY-MM-DD"):
+            exact = date.fromisoformat(text[:10])
             return When(exact, exact)
-        if month:
-            first = date(int(year), int(month), 1)
+        if len(text) == len("YYYY-MM"):
+            first = date(int(text[:4]), int(text[5:]), 1)
             return When(first, first.replace(day=monthrange(first.year, first.month)[1]))
-        return When(date(int(year), 1, 1), date(int(year), 12, 31))
+        return When(date(int(text), 1, 1), date(int(text), 12, 31))
     except ValueError:
         raise ValueError("not a calendar date") from None
 
@@ -51,6 +50,8 @@ def add_months(day: date, months: int) -> date:
     """The same day `months` later, or the month's last where it is shorter."""
     years, month = divmod(day.month - 1 + months, 12)
     year = day.year + years
+    if day.day <= _SHORTEST_MONTH:
+        return date(year, month + 1, day.day)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
@@ -68,6 +69,8 @@ def calendar_months(start: date, end: date) -> float:
     if end < start:
         return -calendar_months(end, start)
     whole = (end.year - start.year) * 12 + end.month - start.month
-    if add_months(start, whole) > end:
+    reached = add_months(start, whole)
+    if reached > end:
         whole -= 1
-    return whole + (end - add_months(start, whole)) / timedelta(days=31)
+        reached = add_months(start, whole)
+    return whole + (end - reached) / timedelta(days=31)

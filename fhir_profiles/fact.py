@@ -9,15 +9,19 @@ Each `kind` in `facts/*.yaml` is one function of `fhir_profiles.kinds`; the entr
 that function's parameters.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from datetime import timedelta
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fhir_profiles.chart import Chart, Evidence
-from fhir_profiles.dates import When, calendar_months, completed_years
+from fhir_profiles.chart import Chart, Evidence, Use
+from fhir_profiles.dates import When, completed_years
 from fhir_profiles.terminology import Terminology
 
-__all__ = ["Fact", "Facts", "Kind", "Value", "partial_date"]
+if TYPE_CHECKING:
+    from fhir_profiles.blank import Blank
+
+__all__ = ["MILDEST", "PRESUMED", "WORST", "Fact", "Facts", "Kind", "Value", "partial_date"]
 
 Value = float | bool | str
 
@@ -37,30 +41,59 @@ class Fact(NamedTuple):
         return self.mildest == self.worst
 
 
+# The three readings of a fact, as functions of it.
+MILDEST, WORST, PRESUMED = attrgetter("mildest"), attrgetter("worst"), attrgetter("presumed")
+
 Kind = Callable[["Facts", str, dict[str, Any]], Fact]
 
 
-class Facts:
-    """The facts of one chart, each worked out when first asked for."""
+class Facts(dict[str, Fact]):
+    """The facts of one chart, each worked out when first asked for; those that it does not touch are `blank`'s."""
 
     def __init__(
-        self, chart: Chart, terms: Terminology, kinds: Mapping[str, Kind], *, with_drafts: bool = True
+        self,
+        chart: Chart,
+        terms: Terminology,
+        kinds: Mapping[str, Kind],
+        *,
+        with_drafts: bool = True,
+        blank: "Blank | None" = None,
     ) -> None:
         self.chart, self.terms = chart, terms
         self.uses = chart.uses if with_drafts else chart.uses_without_drafts
         self._kinds = kinds
-        self._found: dict[str, Fact] = {}
+        # Of each measurement the results that several facts look at, those worked out for it included.
+        self.readings: dict[str, list[Any]] = {}
+        self._touched: Set[str] = terms.facts.keys()
+        if blank is not None:
+            super().__init__(blank.facts)
+            self._touched = blank.touched(chart, self.uses)
+            for name in self._touched:
+                self.pop(name, None)
 
-    def __getitem__(self, name: str) -> Fact:
-        fact = self._found.get(name)
-        if fact is None:
-            definition = self.terms.facts[name]
-            fact = self._found[name] = self._kinds[definition["kind"]](self, name, definition)
+    def __missing__(self, name: str) -> Fact:
+        fact = self[name] = self.work_out(name, self.terms.facts[name])
         return fact
+
+    def work_out(self, name: str, definition: dict[str, Any]) -> Fact:
+        """A fact by a definition that need not be its own, and not kept."""
+        return self._kinds[definition["kind"]](self, name, definition)
+
+    def of(self, names: Iterable[str]) -> list[Fact]:
+        """Several facts, in their order."""
+        return list(map(self.__getitem__, names))
+
+    def uses_of(self, drugs: Collection[str]) -> list[Use]:
+        """The uses of these medicines."""
+        return [use for use in self.uses if use.drug in drugs]
+
+    def touched(self, names: Iterable[str]) -> bool:
+        """Whether the record has something to say on any of these facts."""
+        return not self._touched.isdisjoint(names)
 
     def worked_out(self) -> list[tuple[str, Fact]]:
         """The facts asked for so far, by name."""
-        return sorted(self._found.items())
+        return [(name, self[name]) for name in sorted(self._touched) if name in self]
 
     def age(self) -> tuple[int, int] | None:
         """Completed years today, youngest and oldest possible."""
@@ -73,7 +106,9 @@ class Facts:
         """Whether a day surely lies within a window of months or days before today."""
         if "days" in window:
             return self.chart.today - day.first <= timedelta(days=window["days"])
-        return bool(calendar_months(day.first, self.chart.today) <= window["months"])
+        today, first = self.chart.today, day.first
+        apart = (today.year - first.year) * 12 + today.month - first.month
+        return bool((apart, today.day) <= (window["months"], first.day))
 
 
 def partial_date(day: When) -> str:

@@ -12,11 +12,11 @@ from importlib.resources import files
 from fhir_profiles.chart import Chart, Evidence, Use
 from fhir_profiles.dates import When, add_months, when
 from fhir_profiles.resources import Dosage, Period, Quantity, Resource
-from fhir_profiles.terminology import Product, Terminology, load_yaml, name_pattern
+from fhir_profiles.terminology import Names, Product, Terminology, load_yaml
 
 __all__ = ["MedicationReader", "interval_days"]
 
-Resolve = Callable[[str], Resource | None]
+Resolve = Callable[[Resource, str], Resource | None]
 
 _REFUSED = frozenset({"entered-in-error", "cancelled", "not-done"})
 _STATES = {
@@ -56,8 +56,7 @@ _PIECES = frozenset(
 _TEXT_STRENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(mg|毫克|ug|μg|µg|mcg|g|IU|UNT|国际单位|单位)(?![A-Za-z0-9])", re.I)
 
 _intervals = load_yaml(files("fhir_profiles").joinpath("intervals.yaml"))
-_phrases: dict[str, float] = {phrase.casefold(): float(days) for phrase, days in _intervals["phrases"].items()}
-_phrase_pattern = name_pattern(_phrases)
+_phrases: Names[float] = Names({phrase: float(days) for phrase, days in _intervals["phrases"].items()})
 
 
 class MedicationReader:
@@ -71,7 +70,7 @@ class MedicationReader:
         concept = resource.medicationCodeableConcept or (resource.medication.concept if resource.medication else None)
         reference = resource.medicationReference or (resource.medication.reference if resource.medication else None)
         if concept is None and reference is not None:
-            target = resolve(reference.reference) if reference.reference else None
+            target = resolve(resource, reference.reference) if reference.reference else None
             concept = target.code if target is not None else None
             if target is not None and (concept is None or self._terms.drug_of(concept) is None):
                 for ingredient in target.ingredient or ():
@@ -271,7 +270,7 @@ def interval_days(dosages: list[Dosage], text: str = "") -> float | None:
 def _phrase(text: str) -> float | None:
     if text.strip().upper() in _intervals["codes"]:
         return float(_intervals["codes"][text.strip().upper()])
-    found = {_phrases[match.casefold()] for match in _phrase_pattern.findall(text)}
+    found = _phrases.find_all(text)
     return found.pop() if len(found) == 1 else None
 
 

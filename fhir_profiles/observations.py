@@ -4,17 +4,17 @@ A T-score is found by its code, or by a local code whose text says so; its site 
 site, then the text, then the code, then the panel that lists it (`hasMember`). Z-scores never count.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
-from fhir_profiles.chart import AsRecorded, Chart, Evidence, Measurement, Score
+from fhir_profiles.chart import Answer, AsRecorded, Chart, Evidence, Measurement, OwnRange, Score
 from fhir_profiles.dates import When, when
 from fhir_profiles.quantity import Conversion, unit_of
 from fhir_profiles.resources import CodeableConcept, Component, Quantity, Resource
-from fhir_profiles.terminology import Terminology, name_pattern
+from fhir_profiles.terminology import Names, Terminology
 
-__all__ = ["ObservationReader"]
+__all__ = ["ObservationReader", "Result"]
 
 _COUNTS = frozenset({"final", "amended", "corrected"})
 
@@ -27,8 +27,8 @@ class _Scores:
         self.conversion = Conversion(definition["unit"], definition["units"])
         self.codes: dict[str, str] = definition["scores"]
         self.not_codes = frozenset(definition["not_scores"])
-        self.names = name_pattern(definition["score_names"])
-        self.not_names = name_pattern(definition["not_score_names"])
+        self.names = Names(dict.fromkeys(definition["score_names"], True))
+        self.not_names = Names(dict.fromkeys(definition["not_score_names"], True))
         self.densities: dict[str, str] = definition["densities"]
         self.density_units = frozenset(definition["density_units"])
         self.reference = definition["density_reference"]
@@ -36,14 +36,17 @@ class _Scores:
         self.site_codes: dict[str, str] = {
             code: site for site, entry in self.sites.items() for code in entry.get("snomed", ())
         }
-        self._site_names: dict[str, str] = {
-            name.casefold(): site for site, entry in self.sites.items() for name in entry.get("names", ())
-        }
-        self._site_pattern = name_pattern(self._site_names)
+        self.site_names: Names[str] = Names(
+            {name: site for site, entry in self.sites.items() for name in entry.get("names", ())}
+        )
 
-    def site_in(self, text: str | None) -> str | None:
-        match = self._site_pattern.search(text) if text else None
-        return self._site_names[match.group().casefold()] if match else None
+
+class Result(NamedTuple):
+    """A part of an Observation, the fact it tells of, and the LOINC code that said so."""
+
+    part: Resource | Component
+    fact: str
+    code: str | None
 
 
 class ObservationReader:
@@ -53,23 +56,43 @@ class ObservationReader:
         self._terms = terms
         (score_fact,) = (name for name, fact in terms.facts.items() if fact["kind"] == "lowest_score")
         self._scores = _Scores(score_fact, terms.facts[score_fact])
-        self._facts: dict[str, str] = {}
+        # LOINC code -> the fact it stands for, None for one that must not be taken for a score by its text.
+        self._facts: dict[str, str | None] = dict.fromkeys(self._scores.not_codes)
         self._conversions: dict[str, Conversion] = {}
+        # fact -> (system, code) of an answer -> the fact's word for it
+        self._answers: dict[str, dict[tuple[str, str], str]] = {}
         for name, definition in terms.facts.items():
             for code in definition.get("loinc", ()):
                 self._facts[code] = name
-            if "loinc" in definition:
+            if "answers" in definition:
+                self._answers[name] = {
+                    (system, code): key
+                    for key, systems in definition["answers"].items()
+                    for system, codes in systems.items()
+                    for code in codes
+                }
+            elif "loinc" in definition:
                 self._conversions[name] = Conversion(definition["unit"], definition.get("units", {}))
+        self._facts |= dict.fromkeys((*self._scores.codes, *self._scores.densities), score_fact)
 
-    def read(self, chart: Chart, observation: Resource, name: str | None, panel: Resource | None) -> None:
-        """Add what an Observation says. `name` is its relative reference, `panel` the one that lists it.
+    def results(self, observation: Resource) -> list[Result]:
+        """What an Observation or a component of it tells of a fact; nothing where no fact is read from its codes."""
+        found = []
+        parts: tuple[Resource | Component, ...] = (observation, *(observation.component or ()))
+        for part in parts:
+            fact, code = self._meaning(part.code)
+            if fact is not None:
+                found.append(Result(part, fact, code))
+        return found
+
+    def read(
+        self, chart: Chart, observation: Resource, results: Iterable[Result], name: str | None, panel: Resource | None
+    ) -> None:
+        """Add an Observation's results. `name` is its relative reference, `panel` the Observation that lists it.
 
         Raises ValueError where a date is none.
         """
-        for part in (observation, *(observation.component or ())):
-            fact, code = self._meaning(part.code)
-            if fact is None:
-                continue
+        for part, fact, code in results:
             if observation.status not in _COUNTS:
                 self._refuse(chart, fact, name, "status")
                 continue
@@ -84,6 +107,8 @@ class ObservationReader:
             )
             if fact == self._scores.fact:
                 self._score(chart, observation, part, code, taken, name, panel)
+            elif fact in self._answers:
+                self._answer(chart, fact, part, taken, name)
             else:
                 self._measure(chart, fact, observation, part, taken, name)
 
@@ -91,20 +116,27 @@ class ObservationReader:
         """The fact a code stands for, and the LOINC code that said so."""
         if concept is None:
             return None, None
-        scores = self._scores
         for coding in concept.coding or ():
-            if coding.code is None or self._terms.system(coding.system) != "loinc":
-                continue
-            if coding.code in scores.codes or coding.code in scores.densities:
-                return scores.fact, coding.code
-            if coding.code in self._facts:
+            if coding.code in self._facts and self._terms.system(coding.system) == "loinc":
                 return self._facts[coding.code], coding.code
-            if coding.code in scores.not_codes:
-                return None, None
-        for text in _texts(concept):
-            if scores.names.search(text) and not scores.not_names.search(text):
-                return scores.fact, None
+        scores = self._scores
+        # A text that stands there several times (code, display, local code) is looked at once.
+        if any(scores.names.find(text) and not scores.not_names.find(text) for text in set(_texts(concept))):
+            return scores.fact, None
         return None, None
+
+    def _answer(
+        self, chart: Chart, fact: str, part: Resource | Component, taken: When | None, name: str | None
+    ) -> None:
+        """A coded answer, by whichever of its codes the fact knows."""
+        codings = (part.valueCodeableConcept.coding if part.valueCodeableConcept else None) or ()
+        told = [(self._terms.system(coding.system) or "", coding.code or "") for coding in codings]
+        key = next((self._answers[fact][code] for code in told if code in self._answers[fact]), None)
+        if key is None:
+            self._refuse(chart, fact, name, "unknown-answer", taken)
+        elif self._dated(chart, fact, name, taken, None):
+            assert taken is not None
+            chart.answers.setdefault(fact, []).append(Answer(key, taken, name))
 
     # -- measurements -----------------------------------------------------------------------------
 
@@ -132,9 +164,11 @@ class ObservationReader:
             self._refuse(chart, fact, name, "comparator", taken, quantity)
         elif self._dated(chart, fact, name, taken, quantity):
             assert taken is not None
-            low, high = _reference(observation, conversion)
+            ranges = observation.referenceRange or ()
+            # Of several ranges we do not know which one holds.
+            own = OwnRange(ranges[0], conversion) if len(ranges) == 1 else None
             chart.measurements.setdefault(fact, []).append(
-                Measurement(value, quantity.comparator or "", taken, low, high, name, quantity)
+                Measurement(value, quantity.comparator or "", taken, own, name, quantity)
             )
 
     def _dated(self, chart: Chart, fact: str, name: str | None, taken: When | None, quantity: Quantity | None) -> bool:
@@ -215,7 +249,7 @@ class ObservationReader:
                 if self._terms.system(coding.system) == "snomed" and (site := scores.site_codes.get(coding.code or "")):
                     return site
             for text in _texts(concept):
-                if named := scores.site_in(text):
+                if named := scores.site_names.find(text):
                     return named
         # The text of the code only, where a person may have written it; displays repeat the code.
         for written in (
@@ -223,7 +257,7 @@ class ObservationReader:
             owner.code.text if owner.code else None,
             part.valueString,
         ):
-            if named := scores.site_in(written):
+            if written and (named := scores.site_names.find(written)):
                 return named
         return None
 
@@ -264,12 +298,3 @@ def _texts(concept: CodeableConcept) -> Iterator[str]:
 def _sites(resource: Resource) -> list[CodeableConcept]:
     site = resource.bodySite
     return site if isinstance(site, list) else [site] if site else []
-
-
-def _reference(observation: Resource, conversion: Conversion) -> tuple[float | None, float | None]:
-    """The laboratory's own limits, where it gives exactly one range and we can read its unit."""
-    ranges = observation.referenceRange or ()
-    if len(ranges) != 1:
-        return None, None
-    low, high = ranges[0].low, ranges[0].high
-    return (conversion.read(low) if low else None, conversion.read(high) if high else None)

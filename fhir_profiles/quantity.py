@@ -6,8 +6,9 @@ either unit.
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from fractions import Fraction
-from math import isfinite
+from math import copysign, inf, isfinite
 
 from fhir_profiles.resources import Quantity
 
@@ -28,16 +29,22 @@ class Conversion:
 
     def __init__(self, unit: str, factors: Mapping[str, str | int | float]) -> None:
         self.unit = unit
-        self._factors: dict[str, Fraction] = {unit: Fraction(1)}
+        self._factors: dict[str, tuple[int, int]] = {unit: (1, 1)}
         for name, factor in factors.items():
             numerator, _, denominator = str(factor).partition("/")
-            self._factors[name] = Fraction(numerator) / Fraction(denominator or "1")
+            self._factors[name] = (Fraction(numerator) / Fraction(denominator or "1")).as_integer_ratio()
 
     def read(self, quantity: Quantity) -> float | None:
-        """The value in the canonical unit, or None where number or unit cannot be used."""
+        """The value in the canonical unit (infinite beyond all floats), or None where number or unit cannot be used."""
         if quantity.value is None or not isfinite(quantity.value):
             return None
         factor = self._factors.get(unit_of(quantity) or "none")
         if factor is None:
             return None
-        return quantity.value if factor == 1 else float(Fraction(repr(quantity.value)) * factor)
+        if factor == (1, 1):
+            return quantity.value
+        numerator, denominator = Decimal(repr(quantity.value)).as_integer_ratio()
+        try:
+            return numerator * factor[0] / (denominator * factor[1])  # a division of integers is rounded once
+        except OverflowError:
+            return copysign(inf, quantity.value)

@@ -4,21 +4,34 @@ Resources of another patient are ignored. The same resource under two keys count
 the id of a listed order replaces it. One broken resource spoils nothing but itself.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any
+from math import inf
+from typing import Any, Protocol
 
-from fhir_profiles.chart import Chart, Evidence, Person
+from msgspec import json
+
+from fhir_profiles.chart import Chart, Evidence, Measurement, Person
 from fhir_profiles.conditions import ConditionReader, settle_fractures
 from fhir_profiles.dates import when
 from fhir_profiles.medications import MedicationReader
-from fhir_profiles.observations import ObservationReader
-from fhir_profiles.resources import Entry, Reference, Resource
+from fhir_profiles.observations import ObservationReader, Result
+from fhir_profiles.resources import Reference, Resource
 from fhir_profiles.terminology import Terminology, terminology
 
 __all__ = ["RecordReader"]
 
 _MEDICATION = frozenset({"MedicationRequest", "MedicationStatement", "MedicationAdministration"})
+_IN_HAND = _MEDICATION | {"Condition"}
+
+
+class Filed(Protocol):
+    """A resource as it lay in a Bundle, under the address by which others of the Bundle refer to it."""
+
+    @property
+    def fullUrl(self) -> str | None: ...
+    @property
+    def resource(self) -> Resource | None: ...
 
 
 class RecordReader:
@@ -30,33 +43,35 @@ class RecordReader:
         self._conditions = ConditionReader(self.terms)
         self._medications = MedicationReader(self.terms)
 
-    def drafts_known(self, drafts: Iterable[Entry], others: Sequence[Entry] = ()) -> bool:
-        """Whether any draft order is for a medicine we know; looked at before anything else.
+    def drafts_known(self, drafts: Iterable[Filed], others: Sequence[Filed] = ()) -> bool:
+        """Whether any draft is of a medicine or a problem that we know; looked at before anything else.
 
         `others` are the resources that a draft may refer to.
         """
         index = _Index(others)
-        return any(
-            entry.resource is not None
-            and entry.resource.resourceType in _MEDICATION
-            and self._medications.medicine(entry.resource, index.resolver(entry.resource))[0] is not None
-            for entry in drafts
-        )
+        return any(entry.resource is not None and self._known(entry.resource, index) for entry in drafts)
+
+    def _known(self, draft: Resource, index: "_Index") -> bool:
+        if draft.resourceType == "Condition":
+            return bool(self.terms.conditions_of(draft.code))
+        if draft.resourceType not in _MEDICATION:
+            return False
+        return self._medications.medicine(draft, index.follow)[0] is not None
 
     def read(
         self,
         patient_id: str,
-        entries: Sequence[Entry],
+        entries: Sequence[Filed],
         told: Iterable[str],
         today: date,
         *,
-        drafts: Sequence[Entry] = (),
+        drafts: Sequence[Filed] = (),
         unreadable: int = 0,
     ) -> Chart | None:
         """The chart of one patient on one day; None when the patient is not among the resources.
 
         `entries` are the resources of every prefetch key, `told` the keys that were answered,
-        `drafts` the orders in hand, `unreadable` how many resources could not be decoded.
+        `drafts` the orders and problems in hand, `unreadable` how many resources could not be decoded.
         """
         index = _Index([*entries, *drafts])
         hers = [
@@ -70,58 +85,80 @@ class RecordReader:
         chart = Chart(today, _person(patient), frozenset(told), unreadable=unreadable)
         if patient.birthDate and chart.person.birth is None:
             chart.refused.append(Evidence(fact="age", used=False, resource=_name(patient), reason="bad-date"))
-        addresses = {patient_id, *(entry.fullUrl for entry in hers if entry.fullUrl)}
+        addresses = {patient_id, f"Patient/{patient_id}", *(entry.fullUrl for entry in hers if entry.fullUrl)}
         panels = index.panels()
-        seen: dict[tuple[str, str], list[Resource]] = {}
+        seen: dict[str, Resource | set[bytes]] = {}
         in_hand = [
             entry.resource
             for entry in drafts
-            if entry.resource and entry.resource.resourceType in _MEDICATION and _belongs(entry.resource, addresses)
+            if entry.resource and entry.resource.resourceType in _IN_HAND and _belongs(entry.resource, addresses)
         ]
+        replaced = {_name(draft) for draft in in_hand if draft.id}
         for entry in entries:
             resource = entry.resource
-            if resource is None or not _belongs(resource, addresses):
+            if resource is None or resource.resourceType not in _READ:
                 continue
-            if resource.id is not None:
-                same = seen.setdefault((resource.resourceType, resource.id), [])
-                if resource in same:
-                    continue
-                same.append(resource)
-            self._read_one(chart, resource, entry.fullUrl, index, panels)
+            results = self._observations.results(resource) if resource.resourceType == "Observation" else None
+            if results == [] or not _belongs(resource, addresses):
+                continue
+            name = _name(resource)
+            if resource.resourceType == "Condition" and name in replaced:
+                continue
+            if _again(resource, name, seen):
+                continue
+            panel = (panels.get(name or "") or panels.get(entry.fullUrl or "")) if panels else None
+            self._read_one(chart, resource, name, index, results=results or (), panel=panel)
         listed = chart.uses
-        replaced = {_name(draft) for draft in in_hand if draft.id}
         chart.uses = [use for use in listed if use.resource not in replaced]
         chart.uses_without_drafts = listed
         for draft in in_hand:
-            self._guarded(self._medications.read, chart, draft, _name(draft), index.resolver(draft), in_hand=True)
+            self._read_one(chart, draft, _name(draft), index, in_hand=True)
+        for entry in drafts:
+            if (
+                entry.resource
+                and entry.resource.resourceType == "ServiceRequest"
+                and _belongs(entry.resource, addresses)
+            ):
+                _note_request(chart, entry.resource)
         settle_fractures(chart)
+        # Of two equal results of one day the same one counts, in whatever order they came.
+        for measured in chart.measurements.values():
+            measured.sort(key=_in_order)
         return chart
 
     def _read_one(
-        self, chart: Chart, resource: Resource, url: str | None, index: "_Index", panels: dict[str, Resource]
+        self,
+        chart: Chart,
+        resource: Resource,
+        name: str | None,
+        index: "_Index",
+        *,
+        results: Iterable[Result] = (),
+        panel: Resource | None = None,
+        in_hand: bool = False,
     ) -> None:
-        name, kind = _name(resource), resource.resourceType
-        if kind == "Observation":
-            panel = panels.get(name or "") or panels.get(url or "")
-            self._guarded(self._observations.read, chart, resource, name, panel)
-        elif kind == "Condition":
-            self._guarded(self._conditions.read_condition, chart, resource, name, index.resolver(resource))
-        elif kind == "Procedure":
-            self._guarded(self._conditions.read_procedure, chart, resource, name)
-        elif kind in _MEDICATION:
-            self._guarded(self._medications.read, chart, resource, name, index.resolver(resource))
-
-    @staticmethod
-    def _guarded(
-        read: Callable[..., None], chart: Chart, resource: Resource, name: str | None, *rest: Any, **options: Any
-    ) -> None:
+        kind = resource.resourceType
         try:
-            read(chart, resource, name, *rest, **options)
+            if kind == "Observation":
+                self._observations.read(chart, resource, results, name, panel)
+            elif kind == "Condition":
+                self._conditions.read_condition(chart, resource, name, index.follow)
+            elif kind == "Procedure":
+                self._conditions.read_procedure(chart, resource, name)
+            elif kind == "ServiceRequest":
+                _note_request(chart, resource)
+            else:
+                self._medications.read(chart, resource, name, index.follow, in_hand=in_hand)
         except ValueError:
-            family = _FAMILY[resource.resourceType]
-            chart.refused.append(Evidence(fact=family, used=False, resource=name, reason="bad-date"))
+            chart.refused.append(Evidence(fact=_FAMILY[kind], used=False, resource=name, reason="bad-date"))
 
 
+def _in_order(result: Measurement) -> tuple[Any, ...]:
+    limits = (-inf if end is None else end for end in (result.low, result.high))
+    return (result.taken, result.value, result.comparator, *limits, result.resource or "")
+
+
+# What we read, and what it is called where its date is none.
 _FAMILY = {
     "Observation": "observation",
     "Condition": "condition",
@@ -132,12 +169,25 @@ _FAMILY = {
 }
 
 
+_READ = _FAMILY.keys() | {"ServiceRequest"}
+
+# A request that was carried out counts until its result is there; one that was revoked or entered in error does not.
+_REQUESTED = frozenset({"draft", "active", "on-hold", "completed"})
+
+
+def _note_request(chart: Chart, request: Resource) -> None:
+    if request.status in _REQUESTED and not request.doNotPerform and request.code is not None:
+        chart.requested |= {(c.system, c.code) for c in request.code.coding or () if c.system and c.code}
+
+
 class _Index:
     """Resources by the addresses that references use; built only when a reference must be followed."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[Filed]) -> None:
         self._entries = entries
         self._found: dict[str, Resource] | None = None
+        # By the identity of the resource that contains them: it lives as long as the request.
+        self._contained: dict[int, dict[str, Resource]] = {}
 
     def _by_address(self) -> dict[str, Resource]:
         if self._found is None:
@@ -150,17 +200,18 @@ class _Index:
                         self._found.setdefault(address, entry.resource)
         return self._found
 
-    def resolver(self, owner: Resource) -> Callable[[str], Resource | None]:
-        """Follow a reference from `owner`: contained, urn:uuid, relative or absolute, with or without version."""
-
-        def resolve(reference: str) -> Resource | None:
-            if reference.startswith("#"):
-                return next((part for part in owner.contained or () if part.id == reference[1:]), None)
-            reference = reference.partition("/_history/")[0]
-            found = self._by_address()
-            return found.get(reference) or found.get("/".join(reference.rsplit("/", 2)[-2:]))
-
-        return resolve
+    def follow(self, owner: Resource, reference: str) -> Resource | None:
+        """What `owner` refers to: contained, or by urn:uuid, relative or absolute address, with or without version."""
+        if reference.startswith("#"):
+            parts = self._contained.get(id(owner))
+            if parts is None:
+                parts = self._contained[id(owner)] = {}
+                for part in owner.contained or ():
+                    parts.setdefault(part.id or "", part)
+            return parts.get(reference[1:])
+        reference = reference.partition("/_history/")[0]
+        found = self._by_address()
+        return found.get(reference) or found.get("/".join(reference.rsplit("/", 2)[-2:]))
 
     def panels(self) -> dict[str, Resource]:
         """The Observation that lists another under `hasMember`, by the member's address."""
@@ -178,10 +229,28 @@ def _name(resource: Resource) -> str | None:
     return f"{resource.resourceType}/{resource.id}" if resource.id else None
 
 
+def _again(resource: Resource, name: str | None, seen: dict[str, Resource | set[bytes]]) -> bool:
+    """Whether the same resource was there before; another one of its name is a resource of its own."""
+    if name is None:
+        return False
+    first = seen.setdefault(name, resource)
+    if first is resource:
+        return False
+    # Compared as bytes in a set: ten thousand different resources of one name must not be compared each with each.
+    versions = seen[name] = first if isinstance(first, set) else {json.encode(first)}
+    form = json.encode(resource)
+    if form in versions:
+        return True
+    versions.add(form)
+    return False
+
+
 def _belongs(resource: Resource, addresses: set[str]) -> bool:
     """Whether a resource is about this patient; one that names nobody came from a query by patient."""
     owner: Reference | None = resource.subject or resource.patient
     if owner is None or owner.reference is None:
+        return True
+    if owner.reference in addresses:
         return True
     reference = owner.reference.partition("/_history/")[0]
     if reference in addresses:

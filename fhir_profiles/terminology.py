@@ -5,17 +5,17 @@ Every flaw found (a code claimed twice, an unknown system) is listed in one Valu
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import yaml
 
 from fhir_profiles.resources import CodeableConcept
 
-__all__ = ["Product", "Terminology", "load_yaml", "terminology"]
+__all__ = ["Names", "Product", "Terminology", "load_yaml", "terminology"]
 
 _STOP = re.compile(
     r"\b(allerg\w*|stop\w*|discontinue\w*|avoid\w*|intoleran\w*|no longer|never)\b"
@@ -79,14 +79,15 @@ class Terminology:
         self._groups = {
             group: frozenset(key for key, drug in drugs.items() if group in drug["groups"]) for group in groups
         }
+        self._holding = {
+            group: frozenset(key for key, drug in drugs.items() if held & set(drug.get("contains", (key,))))
+            for group, held in self._groups.items()
+        }
         self._index_drugs()
         self._index_conditions()
-        self._names = {
-            str(name).casefold(): _named(key, drug, name)
-            for key, drug in drugs.items()
-            for name in drug.get("names", ())
-        }
-        self._name_pattern = name_pattern(self._names)
+        self._names = Names(
+            {str(name): _named(key, drug, name) for key, drug in drugs.items() for name in drug.get("names", ())}
+        )
 
     @staticmethod
     def load() -> "Terminology":
@@ -172,12 +173,16 @@ class Terminology:
 
     def drug_named(self, text: str) -> Product | None:
         """The medicine whose whole name stands in a text; None where a stop word does too."""
-        match = None if _STOP.search(text) else self._name_pattern.search(text)
-        return self._names[match.group().casefold()] if match else None
+        named = self._names.find(text)
+        return None if named is None or _STOP.search(text) else named
 
     def drugs_in(self, group: str) -> frozenset[str]:
         """The keys of every drug of a group."""
         return self._groups.get(group, frozenset())
+
+    def holding(self, group: str) -> frozenset[str]:
+        """The keys of every drug of a group that is no combination, and of every combination with one of them."""
+        return self._holding.get(group, frozenset())
 
     def codes(self, fact: str) -> list[str]:
         """The LOINC codes that a fact is read from, for its prefetch query."""
@@ -195,14 +200,44 @@ def _named(key: str, drug: Mapping[str, Any], name: str) -> Product:
     return Product(key, strength.get("strength"), strength.get("unit"), drug.get("route"))
 
 
-def name_pattern(names: Iterable[str]) -> re.Pattern[str]:
-    """Whole names, the longest first; names in Han characters need no boundary."""
+# What a name begins with: a word in Latin letters, or one sign of any other kind.
+_WORD = re.compile(r"[a-z0-9]+|[^a-z0-9\s]")
 
-    def whole(name: str) -> str:
-        quoted = re.escape(name)
-        return quoted if ord(name[0]) > 0x2E7F else rf"(?<![A-Za-z0-9]){quoted}(?![A-Za-z0-9])"
+_FEW = 4
 
-    return re.compile("|".join(whole(name) for name in sorted(names, key=len, reverse=True)) or r"(?!)", re.I)
+M = TypeVar("M")
+
+
+class Names(Generic[M]):
+    """What the whole names in a text stand for, the longest first; names in Han characters need no boundary."""
+
+    def __init__(self, meanings: Mapping[str, M]) -> None:
+        self._meanings = {name.casefold(): meaning for name, meaning in meanings.items()}
+        # Most texts hold no word that a name begins with, or of a few names no word that is in each: not searched.
+        self._first = frozenset(_WORD.findall(name)[0] for name in self._meanings)
+        telling = {max(_WORD.findall(name), key=lambda word: (len(word), word)) for name in self._meanings}
+        self._telling = telling if len(telling) <= _FEW else None
+        self._pattern = re.compile("|".join(map(_whole, sorted(self._meanings, key=len, reverse=True))) or r"(?!)")
+
+    def find(self, text: str) -> M | None:
+        """The meaning of the first name in a text."""
+        folded = text.casefold()
+        if self._telling is None:
+            if self._first.isdisjoint(_WORD.findall(folded)):
+                return None
+        elif not any(word in folded for word in self._telling):
+            return None
+        match = self._pattern.search(folded)
+        return self._meanings[match.group()] if match else None
+
+    def find_all(self, text: str) -> set[M]:
+        """The meanings of every name in a text."""
+        return {self._meanings[name] for name in self._pattern.findall(text.casefold())}
+
+
+def _whole(name: str) -> str:
+    quoted = re.escape(name)
+    return quoted if ord(name[0]) > 0x2E7F else rf"(?<![a-z0-9]){quoted}(?![a-z0-9])"
 
 
 @cache

@@ -5,7 +5,7 @@ Nothing here runs for a request: the loader asks before the service starts, and 
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fhir_profiles import Terminology
 from service.pages import Guideline, Section, parameters
@@ -18,19 +18,32 @@ ORDER_ATTRIBUTES = frozenset({"drug", "route", "dose", "interval_days", "in_hand
 _OF_NUMBER = frozenset({"", "number", "each"})
 _OF_TIER = frozenset({"", "at_least", "at_most", "short", "why"})
 _OF_FACT = frozenset({"", "label", "date", "drug", "use", "site", "fresh"})
+# What a guideline says of itself.
+_SAID = ("title", "label", "population", "reviewed")
+# What an opinion's rule may advise; "silent" where its guideline does not speak of such a patient.
+ADVICE = frozenset({"treat", "consider", "monitor", "silent"})
 
 
-def disagreements(guideline: Guideline, terms: Terminology) -> Iterator[str]:
-    """Everything in a guideline that does not fit together, each with its page."""
-    for section in guideline.sections:
-        assessments = {each.stem for each in guideline.sections if each.kind == "assessment"}
+def disagreements(guidelines: Sequence[Guideline], terms: Terminology) -> Iterator[str]:
+    """Everything in the guidelines that does not fit together, each with its page."""
+    sections = [section for guideline in guidelines for section in guideline.sections]
+    assessments = {section.stem for section in sections if section.kind == "assessment"}
+    for section in sections:
         for flaw in _in_section(section, terms, assessments):
             yield f"{section.name}: {flaw}"
-    yield from (f"{guideline.name}: {flaw}" for flaw in _out_of_place(guideline, terms))
+    for guideline in guidelines:
+        yield from _unsaid(guideline)
+        if any(section.kind == "assessment" for section in guideline.sections):
+            yield from (f"{guideline.name}: {flaw}" for flaw in _out_of_place(guideline, terms))
 
 
 def _in_section(section: Section, terms: Terminology, assessments: set[str]) -> Iterator[str]:
-    known = set(terms.facts) | assessments | {f"{name}_{part}" for name in assessments for part in ("before", "rule")}
+    known = (
+        set(terms.facts)
+        | assessments
+        | {f"{name}_{part}" for name in assessments for part in ("before", "rule")}
+        | {"advice"}
+    )
     if section.page.get("each") == "order":
         known |= ORDER_ATTRIBUTES
     limits = parameters(section.decide, inspect.Parameter.KEYWORD_ONLY)
@@ -79,7 +92,7 @@ def _sentences(section: Section) -> Iterator[tuple[str, Words]]:
             if words is not None:
                 yield f"outcome {name}, {part}", words
     for name, rule in page.get("rules", {}).items():
-        for part in ("short", "why"):
+        for part in ("why",) if section.kind == "opinion" else ("short", "why"):
             yield f"rule {name}, {part}", Words(rule.get(part, {}))
     for kind, member in (("row", "rows"), ("agent", "agents")):
         for row in page.get(member, ()):
@@ -101,8 +114,11 @@ def _unnamed(section: Section) -> Iterator[str]:
     tree = ast.parse(inspect.getsource(section.decide))
     strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     codes = {string for string in strings if string.partition(":")[0].replace("-", "").isalnum()}
-    if section.kind == "assessment":
+    if section.kind in ("assessment", "opinion"):
         rules = section.page.get("rules", {})
+        if section.kind == "opinion":
+            unknown = (name for name, rule in rules.items() if rule.get("advice") not in ADVICE)
+            yield from (f"rule {name} advises nothing we know" for name in unknown)
         missing = rules.keys() - codes - {section.page.get("unsettled")}
         yield from (f"rule {name} is never decided" for name in sorted(missing))
         yield from (f"decide returns {name}, which has no rule" for name in sorted(codes - rules.keys()))
@@ -111,6 +127,13 @@ def _unnamed(section: Section) -> Iterator[str]:
     named = {code for code in codes if "-" in code or ":" in code}
     yield from (f"decide names {name}, which has no words" for name in sorted(named - section.outcomes.keys()))
     yield from (f"outcome {name} is never decided" for name in sorted(section.outcomes.keys() - decided))
+
+
+def _unsaid(guideline: Guideline) -> Iterator[str]:
+    """What a guideline's own page does not say in every language."""
+    for member in _SAID:
+        texts = guideline.page.get(member, {})
+        yield from (f"{guideline.name}: no {member} in {language}" for language in LANGUAGES if language not in texts)
 
 
 def _out_of_place(guideline: Guideline, terms: Terminology) -> Iterator[str]:

@@ -6,16 +6,28 @@ from pathlib import Path
 
 import msgspec
 
-from cds_hooks import FetchedKeys, Issuer, MemoryReplay, PinnedKeys, Trust, addresses, download, public_addresses
+from cds_hooks import (
+    FetchedKeys,
+    Issuer,
+    MemoryReplay,
+    PinnedKeys,
+    ReplayStore,
+    Trust,
+    addresses,
+    download,
+    public_addresses,
+)
 from cds_hooks.keys import Keys
+from service import metrics
 from service.config import IssuerSettings, Settings, SettingsError
 
 __all__ = ["trust_of"]
 
 
-def trust_of(settings: Settings) -> Trust | None:
+def trust_of(settings: Settings, replay: ReplayStore | None = None) -> Trust | None:
     """What checks the clients' tokens; None in demo mode without issuers, where anybody on this machine may call.
 
+    Used ones are remembered in `replay`; without it they are by this process alone.
     Raises SettingsError with every flaw of the settings, and of the key files they name.
     """
     problems = list(settings.refusals())
@@ -28,11 +40,12 @@ def trust_of(settings: Settings) -> Trust | None:
     return Trust(
         issuers,
         settings.public_base_url,
-        replay=MemoryReplay(),
+        replay=replay or MemoryReplay(),
         replay_mode=settings.replay,
         algorithms=settings.algorithms,
         leeway=settings.leeway_seconds,
         longest=settings.max_token_lifetime_seconds,
+        on_refusal=metrics.caller_refused,
     )
 
 

@@ -1,4 +1,4 @@
-"""The command line: `osteohooks serve | assess | demo | token | conformance`.
+"""The command line: `osteohooks serve | assess | demo | token | conformance | db | feedback`.
 
 Exit status: 0 done, 1 a fault of ours, 2 what was given cannot be used (a file, a flag, a setting, a port).
 """
@@ -20,7 +20,9 @@ from service.config import Settings, SettingsError
 
 __all__ = ["main"]
 
-_HOOKS = ("patient-view", "order-select", "order-sign")
+# Of a Bundle nobody could say which problem in it is the new one: that hook has requests only.
+_BUNDLE_HOOKS = ("patient-view", "order-select", "order-sign", "encounter-start", "medication-refill")
+_HOOKS = (*_BUNDLE_HOOKS, "problem-list-item-create")
 _DEMO_HOOK = "order-sign"
 _START_WITHIN = 30.0  # seconds that a server may take until it answers
 
@@ -56,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=_serve)
     assess = commands.add_parser("assess", help="assess a FHIR Bundle or a hook request in a file, without a server")
     assess.add_argument("file", type=Path, metavar="FILE")
-    assess.add_argument("--hook", choices=_HOOKS, help="the hook for a Bundle (default patient-view)")
+    assess.add_argument("--hook", choices=_BUNDLE_HOOKS, help="the hook for a Bundle (default patient-view)")
     assess.add_argument("--lang", choices=("en", "zh"))
     assess.add_argument("--json", action="store_true", help="print the response as JSON")
     assess.set_defaults(run=_assess)
@@ -89,12 +91,44 @@ def _parser() -> argparse.ArgumentParser:
     conformance.add_argument("--iss", metavar="URL", help="the issuer of the tokens")
     conformance.add_argument("--jku", metavar="URL", help="where the public key stands, for the header of the tokens")
     conformance.add_argument("--origin", metavar="URL", help="a web origin that the service allows")
+    conformance.add_argument(
+        "--fhir-server",
+        metavar="URL",
+        help="an address of this machine, such as http://127.0.0.1:8099/fhir, at which the suite is the FHIR server; "
+        "the service has to trust it",
+    )
     conformance.add_argument("--format", choices=("table", "json", "junit"), default="table")
     conformance.add_argument("--output", type=Path, metavar="FILE", help="where to write the report")
     conformance.add_argument(
         "--only", action="append", default=[], metavar="ID", help="a check, a section or a requirement, such as A.5-29"
     )
     conformance.set_defaults(run=_conformance)
+    db = commands.add_parser("db", help="the store of feedback and of what was answered")
+    actions = db.add_subparsers(required=True, metavar="ACTION")
+    for name, about in (
+        ("upgrade", "bring the tables to this version; whatever is there is kept"),
+        ("check", "say whether the store is there, of this version and whole"),
+        ("purge", "delete what is older than the site keeps"),
+    ):
+        action = actions.add_parser(name, help=about)
+        action.add_argument("--config", type=Path, help="a TOML settings file")
+        if name == "purge":
+            action.add_argument("--older-than", required=True, metavar="AGE", help="such as 90d, 13m or 2y")
+        action.set_defaults(run=_db, action=name)
+    feedback = commands.add_parser("feedback", help="how the cards fare: shown, accepted, overridden, held back")
+    actions = feedback.add_subparsers(required=True, metavar="ACTION")
+    report = actions.add_parser("report", help="count what became of the advice")
+    report.add_argument("--by", default="rule,outcome", help="rule, outcome, site, month, hook, role or indicator")
+    report.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    report.add_argument("--plots", type=Path, metavar="FOLDER", help="draw it as well, as SVG files in FOLDER")
+    export = actions.add_parser("export", help="write what became of each finding, a line each")
+    export.add_argument("--format", choices=("ndjson", "audit-event"), default="ndjson")
+    for name, action in (("report", report), ("export", export)):
+        action.add_argument("--since", metavar="DATE", help="the first day to be counted, YYYY-MM-DD")
+        action.add_argument("--until", metavar="DATE", help="the day after the last one")
+        action.add_argument("--output", type=Path, metavar="FILE", help="where to write it")
+        action.add_argument("--config", type=Path, help="a TOML settings file")
+        action.set_defaults(run=_feedback, action=name)
     return parser
 
 
@@ -102,19 +136,34 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from service.workers import shared_metrics
+
+    with shared_metrics():
+        return _serve_with_workers(options)
+
+
+def _serve_with_workers(options: argparse.Namespace) -> int:
     from granian import Granian
     from granian.constants import Interfaces
 
+    from service.access import grants_of
     from service.callers import trust_of
+    from service.logs import dictconfig
     from service.orders import check_orders, load_orders
     from service.rules import load_rules
+    from service.store import commands
 
     given = {"host": options.host, "port": options.port, "workers": options.workers}
     settings = Settings.load(os.environ, options.config, given)
     trust = trust_of(settings)
-    load_rules(settings.market)
+    load_rules(settings.market, leading=settings.leading_guideline)
+    grants_of(settings)
     check_orders(load_orders())
     _refuse_taken_port(settings)
+    try:
+        commands.make_ready(settings)
+    except commands.Unusable as error:
+        raise Unusable(str(error)) from error
     # The workers read the settings again from where these came from.
     os.environ |= {f"OSTEOHOOKS_{name.upper()}": str(value) for name, value in given.items() if value is not None}
     if options.config is not None:
@@ -130,9 +179,12 @@ def _serve(options: argparse.Namespace) -> int:
             interface=Interfaces.WSGI,
             workers=settings.workers,
             blocking_threads=settings.blocking_threads,
+            # A stop lets every request end that is there; a client that never sends the rest of one must not keep us.
+            workers_kill_timeout=settings.drain_seconds,
             factory=True,
             websockets=False,
             log_access=False,
+            log_dictconfig=dictconfig(settings.mode),
         ).serve()
     finally:
         if greeter is not None:
@@ -252,12 +304,16 @@ def _request_of(bundle: dict[str, Any], hook: str, path: Path) -> dict[str, Any]
     if len(patients) != 1 or not isinstance(patients[0].get("id"), str):
         named = ", ".join(str(patient.get("id", "one without an id")) for patient in patients) or "none"
         raise Unusable(f"{path}: expected one Patient with an id, found {named}")
+    from cds_hooks import HOOKS
     from fhir_profiles.asking import KEYS
 
+    member = HOOKS[hook].drafts
     context: dict[str, Any] = {"userId": "Practitioner/command-line", "patientId": patients[0]["id"]}
     drafts = [entry for entry in entries if _resource(entry).get("status") == "draft"]
-    if hook != "patient-view":
-        context["draftOrders"] = {"resourceType": "Bundle", "entry": drafts}
+    if hook == "encounter-start":
+        context["encounterId"] = "command-line"
+    if member is not None:
+        context[member] = {"resourceType": "Bundle", "entry": drafts}
         entries = [entry for entry in entries if entry not in drafts]
     if hook == "order-select":
         context["selections"] = []  # none stands for all of them
@@ -324,11 +380,43 @@ def _conformance(options: argparse.Namespace) -> int:
             iss=options.iss,
             jku=options.jku,
             origin=options.origin,
+            fhir_server=options.fhir_server,
             format=options.format,
             output=options.output,
             only=options.only,
         )
     except conformance.Unusable as error:
+        raise Unusable(str(error)) from error
+
+
+# -- db --------------------------------------------------------------------------------------------
+
+
+def _db(options: argparse.Namespace) -> int:
+    from service.store import commands
+
+    settings = Settings.load(os.environ, options.config)
+    try:
+        if options.action == "purge":
+            return commands.purge(settings, options.older_than)
+        return {"upgrade": commands.upgrade, "check": commands.check}[options.action](settings)
+    except commands.Unusable as error:
+        raise Unusable(str(error)) from error
+
+
+# -- feedback --------------------------------------------------------------------------------------
+
+
+def _feedback(options: argparse.Namespace) -> int:
+    from service.analytics import commands
+
+    settings = Settings.load(os.environ, options.config)
+    given = {"since": options.since, "until": options.until, "form": options.format, "output": options.output}
+    try:
+        if options.action == "export":
+            return commands.export(settings, **given)
+        return commands.show(settings, by=options.by, plots=options.plots, **given)
+    except commands.Unusable as error:
         raise Unusable(str(error)) from error
 
 

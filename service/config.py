@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 PREFIX: Final = "OSTEOHOOKS_"
 SETTINGS_FILE: Final = f"{PREFIX}CONFIG"
@@ -34,6 +35,9 @@ Name = Annotated[str, Meta(pattern=r"^\S+$")]
 Algorithm = Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
 
 
+_FHIR_SERVERS: Final = "a list of http or https base addresses of FHIR servers, each without a closing slash"
+
+
 class SettingsError(ValueError):
     """Settings that the service refuses; `problems` has one sentence for each flaw."""
 
@@ -45,6 +49,15 @@ class SettingsError(ValueError):
 def workers_by_default() -> int:
     """One process per core up to two, the size on which the published figures are measured."""
     return min(os.cpu_count() or 1, 2)
+
+
+def state_directory_by_default() -> str:
+    """Where systemd says that this service keeps its state, else the place of the XDG Base Directory Specification."""
+    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if given:
+        return given
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return str(Path(home) / "osteohooks")
 
 
 class IssuerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +74,40 @@ class IssuerSettings(msgspec.Struct, frozen=True, kw_only=True):
     jwks: Annotated[dict[str, Any] | None, Meta(description="the client's JWK set as a table")] = None
     tenants: Annotated[tuple[Name, ...], Meta(description="a list of tenants as tokens name them in `tenant`")] = ()
     audiences: Annotated[tuple[Name, ...], Meta(description="a list of further values to take in `aud`")] = ()
+    client_id: Annotated[
+        Name | None, Meta(description="the name under which the client's OAuth server knows this service")
+    ] = None
+    fhir_servers: Annotated[tuple[WebAddress, ...], Meta(description=_FHIR_SERVERS)] = ()
+    private_fhir_servers: Annotated[tuple[WebAddress, ...], Meta(description=_FHIR_SERVERS)] = ()
+
+
+class QuietSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What to show of some advice: that of `rule` or `outcome`, on `hook`, to `role`, for `site`; absent means any."""
+
+    rule: Annotated[Name | None, Meta(description="the name of a rule, <guideline>/<section>")] = None
+    outcome: Annotated[Name | None, Meta(description="the code of an outcome")] = None
+    hook: Annotated[
+        Literal[
+            "patient-view",
+            "order-select",
+            "order-sign",
+            "encounter-start",
+            "medication-refill",
+            "problem-list-item-create",
+        ]
+        | None,
+        Meta(description="the name of a hook that is answered"),
+    ] = None
+    role: Annotated[
+        Literal["practitioner", "practitioner-role", "patient", "related-person"] | None,
+        Meta(description="practitioner, practitioner-role, patient or related-person"),
+    ] = None
+    site: Annotated[Name | None, Meta(description="the `iss` or the `tenant` of a client")] = None
+    show: Annotated[Literal["on", "silent", "off"] | None, Meta(description="on, silent or off")] = None
+    ceiling: Annotated[Literal["info", "warning", "critical"] | None, Meta(description="info, warning or critical")] = (
+        None
+    )
+    critical_too: Annotated[bool, Meta(description="true or false")] = False
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,8 +122,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     blocking_threads: Annotated[int, Meta(ge=1, description="a whole number, 1 or more")] = 4
     max_body_bytes: Annotated[int, Meta(ge=1, description="a whole number of bytes, 1 or more")] = 8 * 1024 * 1024
+    # House: ten times what CDS Hooks asks for; EHRs give up on a service after some seconds.
+    time_limit_seconds: Annotated[float, Meta(gt=0, description="a number above 0")] = 5.0
+    # A little less than the 30 s after which systemd and Kubernetes kill.
+    drain_seconds: Annotated[int, Meta(ge=1, description="a whole number of seconds, 1 or more")] = 20
     language: Annotated[Literal["en", "zh"], Meta(description="en or zh")] = "en"
     market: Annotated[Literal["cn", "us", "eu"], Meta(description="cn, us or eu")] = "cn"
+    leading_guideline: Annotated[
+        Name | None, Meta(description="the name of a folder of guidelines, as hadji_2017_ai_bone_loss")
+    ] = None
     today: Annotated[datetime.date | None, Meta(description="a date, YYYY-MM-DD")] = None
     public_base_url: Annotated[
         WebAddress | None, Meta(description="an http or https address without a query or a closing slash")
@@ -84,6 +138,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     origins: Annotated[
         tuple[Origin, ...], Meta(description='a list of origins (https://ehr.example.org), or of "*" alone')
     ] = ("*",)
+    max_cards: Annotated[int, Meta(ge=1, le=5, description="a whole number from 1 to 5")] = 5
+    memory: Annotated[bool, Meta(description="true or false")] = True
+    memory_page: Annotated[Annotated[str, Meta(min_length=1)] | None, Meta(description="the path of a page")] = None
+    quiet: Annotated[tuple[QuietSettings, ...], Meta(description="a list of tables, each headed [[quiet]]")] = ()
     issuers: Annotated[tuple[IssuerSettings, ...], Meta(description="a list of tables, each headed [[issuers]]")] = ()
     # Those that CDS Hooks recommends.
     algorithms: Annotated[
@@ -102,6 +160,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwks_usable_seconds: Annotated[int, Meta(ge=1, description="a whole number, 1 or more")] = 86_400
     jwks_timeout_seconds: Annotated[float, Meta(gt=0, le=10, description="a number above 0, up to 10")] = 2.0
 
+    # For demo mode, where callers may have no issuer; production has them with each issuer.
+    fhir_servers: Annotated[tuple[WebAddress, ...], Meta(description=_FHIR_SERVERS)] = ()
+    private_fhir_servers: Annotated[tuple[WebAddress, ...], Meta(description=_FHIR_SERVERS)] = ()
+    fhir_seconds: Annotated[float, Meta(gt=0, le=30, description="a number above 0, up to 30")] = 2.5
+    fhir_max_pages: Annotated[int, Meta(ge=1, description="a whole number, 1 or more")] = 10
+    fhir_max_resources: Annotated[int, Meta(ge=1, description="a whole number, 1 or more")] = 2000
+    fhir_max_bytes: Annotated[int, Meta(ge=1, description="a whole number of bytes, 1 or more")] = 8 * 1024 * 1024
+    fhir_ca_file: Annotated[
+        Annotated[str, Meta(min_length=1)] | None, Meta(description="a file of certificates to trust")
+    ] = None
+
+    database: Annotated[
+        Annotated[str, Meta(pattern=r"^postgresql(\+psycopg)?://\S*$")] | None,
+        Meta(description="the address of a PostgreSQL database, postgresql://USER@HOST/NAME"),
+    ] = None
+    state_directory: Annotated[str, Meta(min_length=1, description="a folder that the service may write")] = (
+        msgspec.field(default_factory=state_directory_by_default)
+    )
+    comments: Annotated[Literal["drop", "encrypt"], Meta(description="drop or encrypt")] = "drop"
+    comment_keys: Annotated[tuple[Name, ...], Meta(description="a list of Fernet keys, the newest first")] = ()
+    pseudonym_keys: Annotated[
+        tuple[Annotated[str, Meta(min_length=32)], ...],
+        Meta(description="a list of keys of 32 characters or more, the newest first"),
+    ] = ()
+
     @classmethod
     def load(
         cls,
@@ -112,8 +195,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Read every layer, the later over the earlier; in: environment, settings file, flags (None = not given).
 
         Without `path` the file is the one that OSTEOHOOKS_CONFIG names, if any. A list in the environment is
-        separated by commas, and an empty variable counts as absent. The path of a key file starts from the settings
-        file. Raises SettingsError naming every flaw at once.
+        separated by commas, and an empty variable counts as absent. The path of a key or certificate file that
+        the settings file names starts from it. Raises SettingsError naming every flaw at once.
         """
         kinds = _kinds(cls)
         values: dict[str, Any] = {}
@@ -128,14 +211,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if value is None:
                 continue
             try:
-                if name == "issuers":
-                    values[name] = _issuers(value, where, Path(file or "").parent)
+                if name in TABLES:
+                    values[name] = _tables(value, where, name)
                 else:
                     values[name] = _typed(value, name, kinds, where, strict)
+                    if name == "fhir_ca_file" and strict:
+                        values[name] = str(Path(file or "").parent / values[name])
             except SettingsError as error:
                 problems += error.problems
+        folder = Path(file or "").parent
         if not problems:
-            settings = cls(**values)
+            settings = cls(**_found_from(folder, values))
             problems = list(settings.refusals())
         if problems:
             raise SettingsError(problems)
@@ -144,6 +230,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def refusals(self) -> Iterator[str]:
         """Why the service may not start with these settings, a sentence each; nothing when it may."""
         yield from self._issuers_refusals()
+        if self.comments == "encrypt" and not self.comment_keys:
+            yield "comment_keys: comments = encrypt needs one or more keys"
+        if self.database is not None and not self.pseudonym_keys:
+            yield "pseudonym_keys: machines that share a database need the same keys; set one or more"
         if self.mode == "demo":
             if self.issuers and self.public_base_url is None:
                 yield "public_base_url: tokens are for an address; with issuers, set the one under which clients call"
@@ -153,6 +243,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                     "set allow_non_loopback to true to open it to others"
                 )
             return
+        if self.fhir_servers or self.private_fhir_servers:
+            yield "fhir_servers, private_fhir_servers: in production they stand with each of the issuers"
         if self.today is not None:
             yield "today: the clock can be set in demo mode only"
         if not self.issuers:
@@ -161,11 +253,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             yield 'origins: production needs a list of the origins that may call, without "*"'
         if self.public_base_url is None or not self.public_base_url.startswith("https://"):
             yield "public_base_url: production needs the https address under which clients reach the service"
-        if self.replay == "strict" and self.workers > 1:
-            yield (
-                "workers: replay = strict lets a token count once, and this version remembers used tokens in each "
-                "worker by itself; set workers to 1, or replay to log"
-            )
 
     def _issuers_refusals(self) -> Iterator[str]:
         named: set[str] = set()
@@ -175,11 +262,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             named.add(issuer.iss)
             if [issuer.jku, issuer.jwks_file, issuer.jwks].count(None) != 2:
                 yield f"issuers[{place}]: needs one of jku, jwks_file and jwks"
+            yield from self._fhir_refusals(f"issuers[{place}]", issuer)
             if self.mode == "production":
                 if any(_host(url) == SANDBOX for url in (issuer.iss, issuer.jku) if url is not None):
                     yield f"issuers[{place}]: the keys of {SANDBOX} are public; it can call in demo mode only"
                 if issuer.jku is not None and not issuer.jku.startswith("https://"):
                     yield f"issuers[{place}].jku: production fetches keys over https only"
+
+    def _fhir_refusals(self, place: str, issuer: IssuerSettings) -> Iterator[str]:
+        servers = (*issuer.fhir_servers, *issuer.private_fhir_servers)
+        if self.mode == "production" and servers:
+            if issuer.client_id is None:
+                yield f"{place}.client_id: tokens for FHIR servers are for somebody; set who we are to this client"
+            if not all(url.startswith("https://") for url in servers):
+                yield f"{place}: production asks FHIR servers over https only"
 
 
 def _kinds(settings: type[msgspec.Struct]) -> dict[str, Any]:
@@ -196,32 +292,51 @@ def _typed(value: object, name: str, kinds: Mapping[str, Any], where: str, stric
         raise SettingsError([f"{where}: expected {_expected(kinds[name])}, got {_kind_of(value)}"]) from None
 
 
-def _issuers(value: object, where: str, folder: Path) -> tuple[IssuerSettings, ...]:
-    """The tables of `issuers`, key files found from `folder`; a SettingsError with every flaw of every table."""
-    if not where.startswith("issuers"):
-        raise SettingsError([f"{where}: issuers are tables, which stand in the settings file only"])
+TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {"issuers": IssuerSettings, "quiet": QuietSettings}
+
+
+def _tables(value: object, where: str, name: str) -> tuple[msgspec.Struct, ...]:
+    """The tables of a setting; a SettingsError with every flaw of every table."""
+    if not where.startswith(name):
+        raise SettingsError([f"{where}: {name} are tables, which stand in the settings file only"])
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise SettingsError([f"{where}: expected {_expected(_kinds(Settings)['issuers'])}, got {_kind_of(value)}"])
-    kinds = _kinds(IssuerSettings)
-    issuers: list[IssuerSettings] = []
+        raise SettingsError([f"{where}: expected {_expected(_kinds(Settings)[name])}, got {_kind_of(value)}"])
+    table = TABLES[name]
+    kinds = _kinds(table)
+    needed = [field.name for field in msgspec.structs.fields(table) if field.required]
+    made: list[msgspec.Struct] = []
     problems: list[str] = []
     for number, entry in enumerate(value):
-        place = where.replace("issuers", f"issuers[{number}]", 1)
+        place = where.replace(name, f"{name}[{number}]", 1)
         values: dict[str, Any] = {}
-        for name, given in entry.items():
+        for member, given in entry.items():
             try:
-                values[name] = _typed(given, name, kinds, where.replace("issuers", f"issuers[{number}].{name}", 1))
+                values[member] = _typed(given, member, kinds, where.replace(name, f"{name}[{number}].{member}", 1))
             except SettingsError as error:
                 problems += error.problems
-        if "iss" not in entry:
-            problems.append(f"{place}: iss is missing; expected {_expected(kinds['iss'])}")
+        problems += [
+            f"{place}: {member} is missing; expected {_expected(kinds[member])}"
+            for member in needed
+            if member not in entry
+        ]
         if not problems:
-            if "jwks_file" in values:
-                values["jwks_file"] = str(folder / values["jwks_file"])
-            issuers.append(IssuerSettings(**values))
+            made.append(table(**values))
     if problems:
         raise SettingsError(problems)
-    return tuple(issuers)
+    return tuple(made)
+
+
+def _found_from(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """The settings, their paths found from the folder of the settings file."""
+    found = dict(values)
+    if "issuers" in values:
+        found["issuers"] = tuple(
+            issuer if issuer.jwks_file is None else replace(issuer, jwks_file=str(folder / issuer.jwks_file))
+            for issuer in values["issuers"]
+        )
+    if "memory_page" in values:
+        found["memory_page"] = str(folder / values["memory_page"])
+    return found
 
 
 def _from_file(path: Path) -> Iterator[tuple[str, str, object, bool]]:

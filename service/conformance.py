@@ -1,6 +1,7 @@
 """`osteohooks conformance URL`: the black-box suite from the command line, for our own service or any other."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import requests
 from cds_hooks.conformance import (
     CHECKS,
     FORMATS,
+    FhirServer,
     KeyMinter,
     NotApplicable,
     Result,
@@ -35,6 +37,7 @@ def conformance(
     iss: str | None = None,
     jku: str | None = None,
     origin: str | None = None,
+    fhir_server: str | None = None,
     format: str = "table",
     output: Path | None = None,
     only: Sequence[str] = (),
@@ -54,10 +57,22 @@ def conformance(
     )
     if origin is not None:
         target.origin = origin
-    _prepare(target, everything=not only)
-    results = list(run(target, checks))
+    with ExitStack() as stack:
+        if fhir_server is not None:
+            target.fhir_server = _listening(fhir_server, stack)
+        _prepare(target, everything=not only)
+        results = list(run(target, checks))
     _report(FORMATS[format](target.base, results), output, results)
     return 1 if failed(results) else 0
+
+
+def _listening(base: str, stack: ExitStack) -> FhirServer:
+    try:
+        return stack.enter_context(FhirServer(base))
+    except ValueError as error:
+        raise Unusable(f"--fhir-server: {error}") from error
+    except OSError as error:
+        raise Unusable(f"--fhir-server: cannot listen at {base} ({error.strerror})") from error
 
 
 def _minter(key: Path | None, iss: str | None, jku: str | None) -> KeyMinter | None:

@@ -6,24 +6,28 @@ the engine look for the facts that would settle them.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf, nan
 from typing import Any
 
+from msgspec import Struct
+
 from fhir_profiles import KINDS, Chart, Evidence, Fact, Facts
 from fhir_profiles.chart import Use
-from service.gates import Ruling, Subject, rule_on
+from fhir_profiles.fact import MILDEST, PRESUMED, WORST
+from service.gates import Ruling, Subject
 from service.pages import Outcome, Section
 from service.rules import Agent, Rules
 
 __all__ = ["Decision", "Finding", "Tier", "Verdict", "decide"]
 
 UNCLASSIFIED = "unclassified"
+# The advice of an opinion whose guideline does not speak of this patient: nothing to compare, nothing to follow.
+SILENT = "silent"
 _GOING_ON = frozenset({"active", "planned"})
 
 
-@dataclass(frozen=True, slots=True)
-class Tier:
+class Tier(Struct, frozen=True):
     """The assessment: `tier` is None while it cannot be named, `rule` is then the page's rule for that."""
 
     tier: str | None
@@ -36,28 +40,36 @@ class Tier:
         return self.at_least != self.at_most
 
 
-@dataclass(slots=True)
-class Finding:
-    """One outcome that applies. `rulings` are the table rows behind it, `order` the order it is about."""
+class Finding(Struct):
+    """One outcome that applies. `rulings` are the table rows behind it, `order` the order it is about.
+
+    `correctable`: the order may be suggested anew with another dosage, since no row of the table stops it.
+    """
 
     section: Section
     outcome: Outcome
     indicator: str
-    rulings: list[Ruling] = field(default_factory=list)
+    rulings: list[Ruling] = []
     order: Use | None = None
+    correctable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """An agent for this patient: what the table says of it; clear when it says nothing that stops."""
 
     agent: Agent
     rulings: tuple[Ruling, ...]
+    # Ruled out, to be corrected or to be asked about first: not to be suggested.
+    stopped: bool
 
-    @property
-    def stopped(self) -> bool:
-        """Ruled out, to be corrected or to be asked about first: not to be suggested."""
-        return any(ruling.result in ("block", "hold", "ask") for ruling in self.rulings)
+
+class Opinion(Struct, frozen=True):
+    """What another guideline would do from the same facts. `unsettled`: what is unknown and could change it."""
+
+    section: Section
+    rule: str
+    advice: str
+    unsettled: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -71,9 +83,13 @@ class Decision:
     findings: list[Finding]
     verdicts: list[Verdict]
     recommended: Agent | None
+    opinions: list[Opinion]
     missing: list[str]
     silent: bool
     in_hand: tuple[Use, ...]
+    before_problems: Tier | None = None
+    # What was looked at, as of so many facts.
+    _seen: tuple[int, list[Evidence]] = (0, [])
 
     @property
     def outcomes(self) -> list[str]:
@@ -91,6 +107,11 @@ class Decision:
 
     def evidence(self) -> list[Evidence]:
         """What was looked at, once each: behind every fact worked out, then what could not be used."""
+        if self._seen[0] != len(self.facts):
+            self._seen = (len(self.facts), self._evidence())
+        return self._seen[1]
+
+    def _evidence(self) -> list[Evidence]:
         seen: dict[tuple[Any, ...], Evidence] = {}
         for name, fact in self.facts.worked_out():
             if not self.rules.terms.facts[name].get("unlisted"):
@@ -103,36 +124,54 @@ class Decision:
         )
 
 
-def decide(rules: Rules, chart: Chart, hook: str, *, judged: Collection[str] | None = None) -> Decision | None:
+def decide(
+    rules: Rules,
+    chart: Chart,
+    hook: str,
+    *,
+    judged: Collection[str] | None = None,
+    without_problems: Chart | None = None,
+) -> Decision | None:
     """Decide on a chart for a hook; None when the patient is out of scope.
 
     `judged` are the names of the orders in hand to be judged (order-select: the selections), None for all of
     them; on hooks without orders there are none, and the tier is not compared with the one before.
+    `without_problems` is the chart without the problems in hand, where the hook is about those.
     """
     if not _in_scope(rules, chart):
         return None
-    facts = Facts(chart, rules.terms, KINDS)
+    blank = rules.blanks[chart.told]
+    facts = Facts(chart, rules.terms, KINDS, blank=blank)
     in_hand = tuple(use for use in chart.uses if use.in_hand and (judged is None or use.resource in judged))
     outside = rules.guideline.page["outside"]
     if facts[outside["fact"]].mildest is True:
         return _outside(rules, facts, hook, in_hand, outside["section"])
     tier = _tier(rules.assessment, facts)
     ordering = hook != "patient-view"
-    before = _tier(rules.assessment, Facts(chart, rules.terms, KINDS, with_drafts=False)) if ordering else None
+    undrafted = Facts(chart, rules.terms, KINDS, with_drafts=False, blank=blank) if ordering else facts
+    before = _tier(rules.assessment, undrafted) if ordering else None
     findings, missing = _asked_by_tier(rules, facts, tier)
-    candidates = [
-        Subject(agent.drug, agent.route, "candidate", agent.id)
-        for agent in rules.agents
-        if tier.tier in rules.guideline.page["candidates"]["tiers"]
-        and facts[rules.guideline.page["candidates"]["unless"]].presumed is False
-    ]
-    rulings = rule_on(rules.gates, [*candidates, *_held(rules, chart, in_hand)], facts)
-    by_agent = {subject.agent: tuple(r for r in rulings if r.subject is subject) for subject in candidates}
-    verdicts = [Verdict(agent, by_agent[agent.id]) for agent in rules.agents if agent.id in by_agent]
+    opinions = [said for section in rules.opinions if (said := _opinion(section, facts)).advice != SILENT]
+    own = _own(rules, tier)
+    advice = next((said.advice for said in opinions if said.section.guideline == rules.leading), own.advice)
+    # An agent is weighed as the leading guideline says: by the tier, or by another's advice.
+    led = advice != own.advice
+    weighed = advice != "monitor" if led else tier.tier in rules.guideline.page["candidates"]["tiers"]
+    weighed = weighed and facts[rules.guideline.page["candidates"]["unless"]].presumed is False
+    candidates = [Subject(agent.drug, agent.route, "candidate", agent.id) for agent in rules.agents if weighed]
+    rulings = rules.table.rule_on([*candidates, *_held(rules, chart, in_hand)], facts)
+    verdicts = [_verdict(agent, rulings) for agent in rules.agents if weighed]
+    # From here on a section may ask for it as for any fact.
+    facts.update(_assessed(rules, tier, before or tier, advice))
+    idle = rules.idle[chart.told]
     for section in rules.sections:
-        findings += _run(rules, section, facts, tier, before, hook)
+        if section.name not in idle or facts.touched(section.facts):
+            findings += _run(section, facts, hook)
+    others = [said for said in (own, *opinions) if said.advice != advice]
+    if others and tier.tier is not None:
+        findings.append(_named(rules, "guideline-disagreement"))
     findings += _from_rulings(rules, rulings, missing)
-    findings += _orders(rules, hook, chart, in_hand)
+    findings += _orders(rules, chart, in_hand, rulings)
     decision = Decision(
         rules=rules,
         facts=facts,
@@ -141,9 +180,13 @@ def decide(rules: Rules, chart: Chart, hook: str, *, judged: Collection[str] | N
         findings=_unique(findings),
         verdicts=verdicts,
         recommended=_recommended(verdicts),
+        opinions=others,
         missing=list(dict.fromkeys(missing)),
         silent=chart.person.dead,
         in_hand=in_hand,
+        before_problems=(
+            None if without_problems is None else _tier(rules.assessment, Facts(without_problems, rules.terms, KINDS))
+        ),
     )
     if decision.unusable() or chart.unreadable:
         decision.findings.append(_named(rules, "data-quality"))
@@ -154,9 +197,11 @@ def _in_scope(rules: Rules, chart: Chart) -> bool:
     scope = rules.guideline.page["scope"]
     if any(chart.diagnoses.get(key) for key in scope["conditions"]):
         return True
-    anywhere = frozenset().union(*(rules.terms.drugs_in(group) for group in scope["drugs"]))
-    drafted = frozenset().union(*(rules.terms.drugs_in(group) for group in scope["drafts"]))
-    return any(use.drug in anywhere or (use.in_hand and use.drug in drafted) for use in chart.uses)
+    anywhere, drafted = ([rules.terms.drugs_in(group) for group in scope[of]] for of in ("drugs", "drafts"))
+    return any(
+        any(use.drug in drugs for drugs in anywhere) or (use.in_hand and any(use.drug in drugs for drugs in drafted))
+        for use in chart.uses
+    )
 
 
 def _outside(rules: Rules, facts: Facts, hook: str, in_hand: tuple[Use, ...], stem: str) -> Decision:
@@ -164,27 +209,47 @@ def _outside(rules: Rules, facts: Facts, hook: str, in_hand: tuple[Use, ...], st
     # Worked out all the same, so that the answer lists what the record holds of them.
     _ = [facts[name] for name in rules.assessment.facts]
     (section,) = (section for section in rules.sections if section.stem == stem)
-    findings = _run(rules, section, facts, None, None, hook)
-    rulings = rule_on(rules.gates, _held(rules, facts.chart, in_hand), facts)
-    findings += [*_from_rulings(rules, rulings, []), *_orders(rules, hook, facts.chart, in_hand)]
+    findings = _run(section, facts, hook)
+    rulings = rules.table.rule_on(_held(rules, facts.chart, in_hand), facts)
+    # Nothing is suggested here: other doses hold.
+    findings += [*_from_rulings(rules, rulings, []), *_orders(rules, facts.chart, in_hand, None)]
     findings = [finding for finding in findings if finding.section is section or finding.indicator == "critical"]
-    return Decision(rules, facts, None, None, _unique(findings), [], None, [], facts.chart.person.dead, in_hand)
+    return Decision(rules, facts, None, None, _unique(findings), [], None, [], [], facts.chart.person.dead, in_hand)
 
 
 # -- the assessment --------------------------------------------------------------------------------
 
 
 def _tier(section: Section, facts: Facts) -> Tier:
-    triples = [facts[name] for name in section.facts]
+    triples = facts.of(section.facts)
     assert section.decide is not None
     tier_of, order = section.page["rules"], section.page["tiers"]
-    at_least = tier_of[section.decide(*(fact.mildest for fact in triples))]["tier"]
-    at_most = tier_of[section.decide(*(fact.worst for fact in triples))]["tier"]
-    rule = section.decide(*(fact.presumed for fact in triples))
+    at_least = tier_of[section.decide(*map(MILDEST, triples))]["tier"]
+    at_most = tier_of[section.decide(*map(WORST, triples))]["tier"]
+    rule = section.decide(*map(PRESUMED, triples))
     tier = tier_of[rule]["tier"]
     if tier != order[-1] and facts[section.page["settled_by"]].worst == -inf:
         return Tier(None, section.page["unsettled"], at_least, at_most)
     return Tier(tier, rule, at_least, at_most)
+
+
+def _opinion(section: Section, facts: Facts) -> Opinion:
+    """A guideline's advice, as presumed; the facts that could change it where its corners differ."""
+    assert section.decide is not None
+    triples = facts.of(section.facts)
+    advice = section.page["rules"]
+    rule = section.decide(*map(PRESUMED, triples))
+    least, most = tuple(map(MILDEST, triples)), tuple(map(WORST, triples))
+    unsettled: tuple[str, ...] = ()
+    if least != most and advice[section.decide(*least)]["advice"] != advice[section.decide(*most)]["advice"]:
+        unsettled = tuple(name for name in section.facts if not facts[name].known)
+    return Opinion(section, rule, advice[rule]["advice"], unsettled)
+
+
+def _own(rules: Rules, tier: Tier) -> Opinion:
+    """What the tier says: the advice that leads unless a site lets another guideline do so, and then one beside it."""
+    advice: dict[str, str] = rules.guideline.page["advice"]
+    return Opinion(rules.assessment, tier.rule, advice.get(tier.tier or "", "monitor"), ())
 
 
 def _asked_by_tier(rules: Rules, facts: Facts, tier: Tier) -> tuple[list[Finding], list[str]]:
@@ -221,25 +286,26 @@ def _on_record(fact: Fact) -> bool:
 # -- the other sections ----------------------------------------------------------------------------
 
 
-def _run(
-    rules: Rules, section: Section, facts: Facts, tier: Tier | None, before: Tier | None, hook: str
-) -> list[Finding]:
+def _assessed(rules: Rules, tier: Tier, before: Tier, advice: str) -> dict[str, Fact]:
+    """The assessment, as the other sections may ask for it."""
+    stem = rules.assessment.stem
+    now, then = tier.tier or UNCLASSIFIED, before.tier or UNCLASSIFIED
+    return {
+        stem: Fact(tier.at_least, tier.at_most, now),
+        f"{stem}_before": Fact(then, then, then),
+        f"{stem}_rule": Fact(tier.rule, tier.rule, tier.rule),
+        "advice": Fact(advice, advice, advice),
+    }
+
+
+def _run(section: Section, facts: Facts, hook: str) -> list[Finding]:
     if hook not in section.hooks:
         return []
     assert section.decide is not None
-    assessed: dict[str, Fact] = {}
-    if tier is not None:
-        stem = rules.assessment.stem
-        now, then = tier.tier or UNCLASSIFIED, (before or tier).tier or UNCLASSIFIED
-        assessed = {
-            stem: Fact(tier.at_least, tier.at_most, now),
-            f"{stem}_before": Fact(then, then, then),
-            f"{stem}_rule": Fact(tier.rule, tier.rule, tier.rule),
-        }
-    triples = [assessed.get(name) or facts[name] for name in section.facts]
-    names = list(section.decide(*(fact.presumed for fact in triples)))
+    triples = facts.of(section.facts)
+    names = list(section.decide(*map(PRESUMED, triples)))
     if section.asks:
-        possible = set(section.decide(*(fact.worst for fact in triples))) - set(names)
+        possible = set(section.decide(*map(WORST, triples))) - set(names)
         if possible:
             unknown = [name for name, fact in zip(section.facts, triples, strict=True) if not fact.known]
             names += [section.asks[name] for name in unknown if name in section.asks]
@@ -253,14 +319,15 @@ def _finding(section: Section, name: str) -> Finding:
 
 def _named(rules: Rules, code: str) -> Finding:
     """The finding of a code that no logic decides, from the page that words it (the loader has seen that one does)."""
-    return _finding(next(section for section in rules.guideline.sections if code in section.outcomes), code)
+    sections = (section for guideline in rules.guidelines.values() for section in guideline.sections)
+    return _finding(next(section for section in sections if code in section.outcomes), code)
 
 
 # -- tables and orders -----------------------------------------------------------------------------
 
 
 def _held(rules: Rules, chart: Chart, in_hand: tuple[Use, ...]) -> list[Subject]:
-    gated = frozenset().union(*(gate.drugs for gate in rules.gates))
+    gated = rules.table.drugs
     held = [Subject(use.drug, use.route, "in-hand", use=use) for use in in_hand if use.drug in gated]
     for use in chart.uses:
         if use.drug in gated and not use.in_hand and (_goes_on(use, chart) or use.supply_runs):
@@ -270,6 +337,11 @@ def _held(rules: Rules, chart: Chart, in_hand: tuple[Use, ...]) -> list[Subject]
 
 def _goes_on(use: Use, chart: Chart) -> bool:
     return use.state in _GOING_ON and (use.end is None or use.end.last >= chart.today)
+
+
+def _verdict(agent: Agent, rulings: list[Ruling]) -> Verdict:
+    about = tuple(ruling for ruling in rulings if ruling.subject.agent == agent.id)
+    return Verdict(agent, about, any(ruling.result in ("block", "hold", "ask") for ruling in about))
 
 
 def _from_rulings(rules: Rules, rulings: list[Ruling], missing: list[str]) -> list[Finding]:
@@ -294,9 +366,13 @@ def _from_rulings(rules: Rules, rulings: list[Ruling], missing: list[str]) -> li
 SEVERITY = {"info": 0, "warning": 1, "critical": 2}
 
 
-def _orders(rules: Rules, hook: str, chart: Chart, in_hand: tuple[Use, ...]) -> list[Finding]:
-    """What the sections of one order say: of each order in hand, and of each one on the list."""
+def _orders(rules: Rules, chart: Chart, in_hand: tuple[Use, ...], rulings: list[Ruling] | None) -> list[Finding]:
+    """What the sections of one order say: of each order in hand, and of each one on the list.
+
+    An order is correctable unless the table stops its drug; without `rulings` none is.
+    """
     findings = []
+    stopped = [ruling.subject.use for ruling in rulings or () if _stops_correction(ruling)]
     listed = [use for use in chart.uses if not use.in_hand and _goes_on(use, chart)]
     for section in rules.per_order:
         assert section.decide is not None
@@ -311,8 +387,17 @@ def _orders(rules: Rules, hook: str, chart: Chart, in_hand: tuple[Use, ...]) -> 
             for name in section.decide(*(values[fact] for fact in section.facts)):
                 finding = _finding(section, name)
                 finding.order = use
+                finding.correctable = rulings is not None and not any(use is other for other in stopped)
                 findings.append(finding)
     return findings
+
+
+def _stops_correction(ruling: Ruling) -> bool:
+    """What is known to speak against the drug; of one that is injected what is not known as well.
+
+    A tablet too often is an overdose whatever the laboratory will say, and its correction does not wait.
+    """
+    return ruling.result in ("block", "hold") or (ruling.result == "ask" and ruling.subject.route != "oral")
 
 
 def _recommended(verdicts: list[Verdict]) -> Agent | None:

@@ -11,10 +11,10 @@ from typing import Any
 from cds_hooks import escape
 from fhir_profiles.chart import Evidence
 from fhir_profiles.dates import add_months, when
-from service.decide import UNCLASSIFIED, Decision, Finding, Tier
+from service.decide import UNCLASSIFIED, Decision, Finding, Opinion, Tier
 from service.gates import Ruling
 from service.rules import Agent
-from service.words import Words, amount, each, number_text
+from service.words import Words, amount
 
 __all__ = ["Filler"]
 
@@ -34,6 +34,10 @@ class Filler:
         """A fixed word."""
         return str(self._words[group][name][self.language])
 
+    def opinion(self, opinion: Opinion) -> str:
+        """The criterion behind another guideline's advice."""
+        return self.say(opinion.section.reasons[opinion.rule]["why"], Finding(opinion.section, _NONE, "info"))
+
     def mark(self, name: str) -> str:
         """A mark of punctuation, as the language sets it."""
         return self.word("marks", name)
@@ -48,8 +52,7 @@ class Filler:
 
     def agent(self, agent: Agent) -> str:
         """An agent with its dose, as its page words it."""
-        tables = {section.stem: section for section in self._rules.guideline.sections}
-        return self.say(agent.words, Finding(tables["bone_modifying_agents"], _NONE, "info"))
+        return self.say(agent.words)
 
     def listed(self, items: Iterable[str]) -> str:
         """Several things in a row, each once."""
@@ -60,13 +63,6 @@ class Filler:
             return self._of_ruling(ruling, name, aspect)
         if finding is not None:
             section = finding.section
-            if name in section.numbers:
-                number = section.numbers[name]
-                if aspect == "number":
-                    return number_text(number.value)
-                if aspect == "each":
-                    return each(number.value, number.unit, self.language)
-                return amount(number.value, number.unit, self.language)
             if name in section.page.get("dates", {}):
                 return self._date(section.page["dates"][name], section.numbers)
             if name in section.page.get("blanks", ()):
@@ -84,9 +80,7 @@ class Filler:
         assert tier is not None
         section = self._rules.assessment
         if aspect in ("short", "why"):
-            return Words(section.page["rules"][tier.rule][aspect])[self.language].fill(
-                lambda name, part: self._blank(name, part, Finding(section, _NONE, "info"), None)
-            )
+            return self.say(section.reasons[tier.rule][aspect], Finding(section, _NONE, "info"))
         word = {"": tier.tier or UNCLASSIFIED, "at_least": tier.at_least, "at_most": tier.at_most}[aspect]
         return str(section.page["words"][word][self.language])
 
@@ -105,6 +99,8 @@ class Filler:
             value = shown.value if shown is not None and shown.value is not None else fact.presumed
             if isinstance(value, float | int) and not isinstance(value, bool) and isfinite(value):
                 return amount(float(value), unit, self.language)
+            if isinstance(value, str) and value in self._rules.terms.facts:
+                return self.label(value)  # a fact that says which other one decides
             return self.word("phrases", "not_recorded")
         return self._aspect(shown, aspect)
 

@@ -4,8 +4,9 @@ The best case blocks: ruled out. Only the worst case blocks: ask first, and do n
 Each agent is judged by itself; nothing is offered because another is blocked.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import eq, gt, lt
 from typing import Any, Literal
 
 import msgspec
@@ -16,13 +17,12 @@ from fhir_profiles.chart import Use
 from service.pages import Basis, Indicator
 from service.words import Words
 
-__all__ = ["Gate", "Ruling", "Subject", "compile_gates", "rule_on"]
+__all__ = ["Gate", "Ruling", "Subject", "Table", "compile_gates"]
 
 Standing = Literal["candidate", "listed", "in-hand"]
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """A medicine to be judged: one that would be offered, one on the list, or the order in hand."""
 
     drug: str
@@ -58,8 +58,7 @@ class Gate:
     where: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(Struct, frozen=True):
     """What a row says of a subject. `result`: block | hold | caution | ask."""
 
     gate: Gate
@@ -169,35 +168,60 @@ def _gate(row: _Row, terms: Terminology) -> Gate:
     )
 
 
-def rule_on(gates: Iterable[Gate], subjects: Iterable[Subject], facts: Facts) -> list[Ruling]:
-    """Every row that says something of a subject, in the table's order."""
-    held = list(subjects)
-    rulings = []
-    for gate in gates:
-        for subject in held:
-            if subject.drug not in gate.drugs or (subject.standing == "candidate" and not gate.candidates):
-                continue
-            if subject.route in gate.except_routes or (gate.routes is not None and subject.route not in gate.routes):
-                continue
+class Table:
+    """Every row, in the order of the pages, each found by the medicine it is about."""
+
+    def __init__(self, gates: Iterable[Gate]) -> None:
+        self.gates = tuple(gates)
+        self.drugs = frozenset().union(*(gate.drugs for gate in self.gates))
+        self._routes = frozenset().union(*(gate.except_routes | (gate.routes or frozenset()) for gate in self.gates))
+        self._about = {
+            (drug, route, candidate): tuple(self._rows(drug, route, candidate))
+            for drug in self.drugs
+            for route in (None, *self._routes)
+            for candidate in (False, True)
+        }
+
+    def _rows(self, drug: str, route: str | None, candidate: bool) -> Iterator[int]:
+        """The places of the rows about a drug by a route, of those considered or of those on the list and in hand."""
+        for place, gate in enumerate(self.gates):
+            by_route = route not in gate.except_routes and (gate.routes is None or route in gate.routes)
+            if drug in gate.drugs and by_route and (gate.candidates or not candidate):
+                yield place
+
+    def rule_on(self, subjects: Iterable[Subject], facts: Facts) -> list[Ruling]:
+        """Every row that says something of a subject, in the table's order."""
+        about: dict[int, list[Subject]] = {}
+        for subject in subjects:
+            route = subject.route if subject.route in self._routes else None
+            for place in self._about.get((subject.drug, route, subject.standing == "candidate"), ()):
+                about.setdefault(place, []).append(subject)
+        rulings = []
+        for place in sorted(about):
+            gate = self.gates[place]
             fact = facts[gate.fact]
-            if result := _result(gate, subject, fact):
-                rulings.append(Ruling(gate, subject, fact, result))
-    return rulings
+            surely = _holds(gate, fact.mildest) or (gate.unclear_counts and _is_unclear(fact))
+            if surely or _holds(gate, fact.worst):
+                found = ((subject, _result(gate, subject, surely)) for subject in about[place])
+                rulings += [Ruling(gate, subject, fact, result) for subject, result in found if result is not None]
+        return rulings
 
 
-def _result(gate: Gate, subject: Subject, fact: Fact) -> str | None:
-    unclear = gate.unclear_counts and any(item.use == "unclear" for item in fact.evidence)
-    if unclear or _holds(gate, fact.mildest):
+def _is_unclear(fact: Fact) -> bool:
+    return any(item.use == "unclear" for item in fact.evidence)
+
+
+def _result(gate: Gate, subject: Subject, surely: bool) -> str | None:
+    """What a row does to a subject that it holds for, surely or possibly."""
+    if surely:
         return gate.then
-    asks = gate.asks or (gate.asks_quietly and subject.standing == "candidate")
-    if asks and subject.standing != "listed" and _holds(gate, fact.worst):
-        return "ask"
-    return None
+    if subject.standing == "listed":
+        return None
+    return "ask" if gate.asks or (gate.asks_quietly and subject.standing == "candidate") else None
 
 
 def _holds(gate: Gate, value: Any) -> bool:
-    if gate.test == "below":
-        return bool(value < gate.limit)
-    if gate.test == "above":
-        return bool(value > gate.limit)
-    return bool(value == gate.limit)
+    return bool(_TESTS[gate.test](value, gate.limit))
+
+
+_TESTS = {"below": lt, "above": gt, "is": eq}

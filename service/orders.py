@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from cds_hooks import Action
 from fhir_profiles import load_yaml
 from service.words import LANGUAGES
 
@@ -21,7 +22,10 @@ _PATIENT = "{patient}"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order in every language, split around the patient's id; `drug` for what it orders, None for a test."""
+    """One order in every language; `drug` for what it orders, None for a test.
+
+    `_halves`: the JSON of the action that creates it, split around the patient's id.
+    """
 
     id: str
     drug: str | None
@@ -29,8 +33,14 @@ class Order:
     _halves: Mapping[str, tuple[bytes, bytes]]
     resource: Mapping[str, dict[str, Any]]
 
-    def encode(self, language: str, patient_id: str) -> msgspec.Raw:
-        """The draft resource for a patient, as JSON."""
+    @property
+    def codes(self) -> frozenset[tuple[str, str]]:
+        """The codes of a test, each with its system; none for a medicine."""
+        code = next(iter(self.resource.values())).get("code", {})
+        return frozenset((coding["system"], coding["code"]) for coding in code.get("coding", ()))
+
+    def creation(self, language: str, patient_id: str) -> msgspec.Raw:
+        """The actions of a suggestion that creates it for a patient, as JSON."""
         before, after = self._halves[language]
         # The id is a FHIR id or comes from the record: encoded, it cannot leave its string.
         return msgspec.Raw(before + msgspec.json.encode(patient_id)[1:-1] + after)
@@ -50,7 +60,8 @@ def _order(name: str, entry: Mapping[str, Any]) -> Order:
     resources, halves = {}, {}
     for language in LANGUAGES:
         resource = {**_spoken(entry["resource"], language), "subject": {"reference": f"Patient/{_PATIENT}"}}
-        before, after = msgspec.json.encode(resource).split(_PATIENT.encode())
+        action = Action(type="create", description=entry["label"][language], resource=resource)
+        before, after = msgspec.json.encode([action]).split(_PATIENT.encode())
         resources[language], halves[language] = resource, (before, after)
     return Order(name, entry.get("drug"), entry["label"], halves, resources)
 

@@ -5,8 +5,8 @@ A section is a same-stem pair: `<section>.yaml`, which a clinician reviews, and 
 """
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.resources.abc import Traversable
 from typing import Any, Literal
@@ -15,15 +15,25 @@ import msgspec
 from msgspec import Struct
 
 from fhir_profiles import load_yaml
-from service.words import Words
+from service.words import Words, amount, each, number_text
 
-__all__ = ["Basis", "Guideline", "Indicator", "Number", "Outcome", "Section", "load_guideline", "parameters"]
+__all__ = [
+    "Basis",
+    "Guideline",
+    "Indicator",
+    "Number",
+    "Outcome",
+    "Section",
+    "load_guideline",
+    "parameters",
+    "share_numbers",
+]
 
 Basis = Literal["label", "seed", "guideline", "house"]
 Indicator = Literal["info", "warning", "critical"]
 
 HOOKS = frozenset({"patient-view", "order-select", "order-sign"})
-KINDS = ("assessment", "recommendation", "table")
+KINDS = ("assessment", "recommendation", "opinion", "table")
 _MEMBERS = frozenset(
     {"title", "kind", "where", "hooks", "each", "numbers", "same_numbers", "dates", "blanks", "outcomes", "asks"}
     | {"confirms", "decided_elsewhere", "rows", "agents", "words", "rules", "tiers", "settled_by", "unsettled"}
@@ -40,6 +50,12 @@ class Number(Struct, frozen=True, forbid_unknown_fields=True):
     says: str
     where: str
     of: str | None = None
+
+    def text(self, aspect: str, language: str) -> str:
+        """The number as a sentence prints it: with its unit, alone (`number`), or after "every" (`each`)."""
+        if aspect == "number":
+            return number_text(self.value)
+        return (each if aspect == "each" else amount)(self.value, self.unit, language)
 
 
 class _OutcomeEntry(Struct, forbid_unknown_fields=True):
@@ -58,7 +74,8 @@ class _OutcomeEntry(Struct, forbid_unknown_fields=True):
 class Outcome:
     """What a rule may conclude, with its words. `variant` tells apart wordings of one outcome code.
 
-    `lead`: the lowest of a card's gives its summary; `place`: where its detail stands on the card.
+    `lead`: the lowest of a card's gives its summary; `place`: where its detail stands on the card; `named`: the
+    blanks that its sentences had on the page.
     """
 
     code: str
@@ -70,6 +87,7 @@ class Outcome:
     detail: Words | None
     orders: tuple[str, ...]
     orders_for: Mapping[str, str]
+    named: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -87,11 +105,31 @@ class Section:
     page: dict[str, Any]
     facts: tuple[str, ...] = ()
     decide: Callable[..., Any] | None = None
+    # Why a rule of an assessment holds: rule -> short | why -> its words.
+    reasons: dict[str, dict[str, Words]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """`<guideline>/<section>`, as findings name it."""
         return f"{self.guideline}/{self.stem}"
+
+    def settle(self) -> None:
+        """Fill the page's numbers into its sentences: what is left to fill is of the patient."""
+        for name, outcome in self.outcomes.items():
+            sentences = [words for words in (outcome.summary, outcome.detail) if words is not None]
+            self.outcomes[name] = replace(
+                outcome,
+                summary=outcome.summary and outcome.summary.settled(self.number),
+                detail=outcome.detail and outcome.detail.settled(self.number),
+                named=frozenset(blank for words in sentences for blank, _ in words.blanks),
+            )
+        for rule, entry in self.page.get("rules", {}).items():
+            parts = {part: entry[part] for part in ("short", "why") if part in entry}
+            self.reasons[rule] = {part: Words(texts).settled(self.number) for part, texts in parts.items()}
+
+    def number(self, language: str, name: str, aspect: str) -> str | None:
+        """What a blank prints of the page's numbers; None where it names none."""
+        return self.numbers[name].text(aspect, language) if name in self.numbers else None
 
 
 @dataclass(slots=True)
@@ -122,7 +160,6 @@ def load_guideline(package: str, folder: Traversable, codes: Mapping[str, Any], 
             flaws += [f"{section.name}: {flaw}" for flaw in found]
     stems = {section.stem for section in guideline.sections} | {"__init__"}
     flaws += [f"{folder.name}/{name}: logic without a page" for name in names if _stray_logic(name, stems)]
-    _share_numbers(guideline, flaws)
     return guideline
 
 
@@ -190,15 +227,16 @@ def _logic(package: str, stem: str, folder: Traversable, flaws: list[str]) -> Ca
     return decide
 
 
-def _share_numbers(guideline: Guideline, flaws: list[str]) -> None:
-    """Give a page the numbers that it takes from another."""
-    by_stem = {section.stem: section for section in guideline.sections}
-    for section in guideline.sections:
-        for name, stem in section.page.get("same_numbers", {}).items():
-            if stem in by_stem and name in by_stem[stem].numbers:
-                section.numbers[name] = by_stem[stem].numbers[name]
+def share_numbers(sections: Sequence[Section], flaws: list[str]) -> None:
+    """Give a page the numbers that it takes from another: `section` of its own guideline, or `folder/section`."""
+    by_name = {section.name: section for section in sections}
+    for section in sections:
+        for name, place in section.page.get("same_numbers", {}).items():
+            other = by_name.get(place if "/" in place else f"{section.guideline}/{place}")
+            if other is not None and name in other.numbers:
+                section.numbers[name] = other.numbers[name]
             else:
-                flaws.append(f"{section.name}: {stem} has no number {name}")
+                flaws.append(f"{section.name}: {place} has no number {name}")
 
 
 def parameters(decide: Callable[..., Any] | None, kind: Any) -> tuple[str, ...]:

@@ -6,20 +6,23 @@ crosses, a sentence missing in a language, an order that no card could carry.
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from itertools import product
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from fhir_profiles import Terminology, load_yaml, terminology
+from fhir_profiles import KEYS, KINDS, Blanks, Terminology, load_yaml, terminology
 from service.agreement import disagreements
-from service.gates import Gate, compile_gates
+from service.gates import Gate, Table, compile_gates
+from service.idle import Idle
 from service.orders import Order, load_orders
-from service.pages import Guideline, Section, load_guideline, parameters
-from service.words import Words
+from service.pages import Guideline, Section, load_guideline, parameters, share_numbers
+from service.words import LANGUAGES, Words
 
 __all__ = ["Agent", "Flawed", "Rules", "load_rules"]
 
@@ -47,71 +50,116 @@ class Agent:
 
 @dataclass(slots=True)
 class Rules:
-    """Everything the engine runs, compiled."""
+    """Everything the engine runs, compiled. `guideline` is the one that assesses; the others advise beside it."""
 
     terms: Terminology
+    blanks: Blanks
+    idle: Idle
     guideline: Guideline
+    guidelines: Mapping[str, Guideline]
+    opinions: list[Section]
+    leading: str
     assessment: Section
     sections: list[Section]
     per_order: list[Section]
-    gates: list[Gate]
+    table: Table
     agents: list[Agent]
     outcomes: Mapping[str, Any]
     orders: dict[str, Order]
     reasons: Mapping[str, Any]
+    # language -> a place as the pages write it -> the sources in it, as a card names them
+    cited: Mapping[str, Mapping[str, tuple[str, ...]]]
 
 
-def load_rules(market: str = "cn", package: str = "service.guidelines") -> Rules:
-    """Read the rules of a package for a market (cn | us | eu). Raises Flawed with every flaw found."""
+def load_rules(market: str = "cn", package: str = "service.guidelines", leading: str | None = None) -> Rules:
+    """Read the rules of a package for a market (cn | us | eu). Raises Flawed with every flaw found.
+
+    `leading` names the guideline whose advice says whom to treat; by default the one that assesses.
+    """
     flaws: list[str] = []
     terms = terminology()
     root = files(package)
     outcomes = load_yaml(root.joinpath("outcomes.yaml"))
-    (folder,) = (entry for entry in root.iterdir() if entry.joinpath("guideline.yaml").is_file())
-    guideline = load_guideline(package, folder, outcomes, flaws)
-    flaws += disagreements(guideline, terms)
+    folders = sorted((entry for entry in root.iterdir() if entry.joinpath("guideline.yaml").is_file()), key=_name)
+    guidelines = {folder.name: load_guideline(package, folder, outcomes, flaws) for folder in folders}
+    sections = [section for guideline in guidelines.values() for section in guideline.sections]
+    share_numbers(sections, flaws)
+    flaws += disagreements(list(guidelines.values()), terms)
     orders = load_orders()
-    gates = compile_gates(_rows(guideline, "gates", "rows", flaws), terms, flaws)
-    agents = _agents(_rows(guideline, "bone_modifying_agents", "agents", flaws), market, flaws)
-    flaws += _dangling(guideline, gates, agents, orders, terms)
+    gates = compile_gates(_rows(sections, "rows", flaws), terms, flaws)
+    agents = _agents(_rows(sections, "agents", flaws), market, flaws)
+    flaws += _dangling(sections, gates, agents, orders, terms)
     if flaws:
         raise Flawed(flaws)
-    for section in guideline.sections:
+    for section in sections:
+        section.settle()
         if section.decide is not None:
             section.decide = _bound(section, section.decide)
-    (assessment,) = (section for section in guideline.sections if section.kind == "assessment")
-    ruled = [section for section in guideline.sections if section.kind == "recommendation"]
+        if "agents" in section.page:
+            agents = [replace(agent, words=agent.words.settled(section.number)) for agent in agents]
+    known = {section.guideline for section in sections if section.kind in ("assessment", "opinion")}
+    if leading is not None and leading not in known:
+        raise Flawed([f"the leading guideline {leading} is none of {', '.join(sorted(known))}"])
+    (assessment,) = (section for section in sections if section.kind == "assessment")
+    blanks = Blanks(terms, KINDS)
+    _ = blanks[frozenset(KEYS)]  # the usual: everything was told
+    ruled = [section for section in sections if section.kind == "recommendation"]
     return Rules(
         terms=terms,
-        guideline=guideline,
+        blanks=blanks,
+        idle=Idle(ruled, blanks),
+        guideline=guidelines[assessment.guideline],
+        guidelines=guidelines,
+        leading=leading or assessment.guideline,
+        opinions=[section for section in sections if section.kind == "opinion"],
         assessment=assessment,
         sections=[section for section in ruled if section.page.get("each") != "order"],
         per_order=[section for section in ruled if section.page.get("each") == "order"],
-        gates=gates,
+        table=Table(gates),
         agents=agents,
         outcomes=outcomes,
         orders=orders,
         reasons=load_yaml(files("service").joinpath("reasons.yaml")),
+        cited=_cited(guidelines[assessment.guideline].page["documents"], sections, gates, agents),
     )
 
 
-def _rows(guideline: Guideline, stem: str, member: str, flaws: list[str]) -> list[dict[str, Any]]:
-    """The rows of one of the guideline's tables."""
-    for section in guideline.sections:
-        if section.stem == stem and member in section.page:
-            return list(section.page[member])
-    flaws.append(f"{guideline.name}: no page {stem} with {member}")
-    return []
+def _cited(
+    documents: Mapping[str, Mapping[str, str]], sections: list[Section], gates: list[Gate], agents: list[Agent]
+) -> dict[str, dict[str, tuple[str, ...]]]:
+    """What a card names for each place that a page, a number or a row of a table gives, in each language."""
+    places = {gate.where for gate in gates} | {agent.where for agent in agents}
+    for section in sections:
+        places |= {number.where for number in section.numbers.values()} | {section.page.get("where", "")}
+    cited: dict[str, dict[str, tuple[str, ...]]] = {language: {} for language in LANGUAGES}
+    for language, place in product(LANGUAGES, places):
+        # A page also cites our own readings of the sources; those stand beside the page, not on the card.
+        parts = [part for part in place.split("; ") if part and not part.startswith("reading ")]
+        for document, label in documents.items():
+            parts = [part.replace(document, label[language]) for part in parts]
+        cited[language][place] = tuple(parts)
+    return cited
+
+
+def _name(folder: Traversable) -> str:
+    return folder.name
+
+
+def _rows(sections: list[Section], member: str, flaws: list[str]) -> list[dict[str, Any]]:
+    """The rows of every table that has such rows."""
+    found = [row for section in sections for row in section.page.get(member, ())]
+    if not found:
+        flaws.append(f"no page has {member}")
+    return found
 
 
 def _dangling(
-    guideline: Guideline, gates: list[Gate], agents: list[Agent], orders: Mapping[str, Order], terms: Terminology
+    sections: list[Section], gates: list[Gate], agents: list[Agent], orders: Mapping[str, Order], terms: Terminology
 ) -> Iterator[str]:
     """Names without what they name: outcomes of gates, orders of outcomes and agents, drugs of agents."""
-    sections = guideline.sections
     worded = {name for section in sections for name in section.outcomes}
     if "data-quality" not in worded:
-        yield f"{guideline.name}: no page words the outcome data-quality"
+        yield "no page words the outcome data-quality"
     raised = {code for gate in gates for code in (gate.outcome, gate.asks) if code is not None}
     for gate in gates:
         for code in (gate.outcome, gate.asks):
@@ -132,7 +180,7 @@ def _dangling(
             yield f"agent {agent.id}: {agent.drug} is no known drug"
     assessments = [section.stem for section in sections if section.kind == "assessment"]
     if len(assessments) != 1:
-        yield f"{guideline.name}: needs one assessment, has {', '.join(assessments) or 'none'}"
+        yield f"needs one assessment, has {', '.join(assessments) or 'none'}"
 
 
 class _Row(Struct, forbid_unknown_fields=True, kw_only=True):

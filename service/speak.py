@@ -5,33 +5,41 @@ One card per topic, five at most by construction; critical first. Agents stand a
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
+from hashlib import sha1
 from importlib.resources import files
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
 from cds_hooks import Action, Card, Coding, OverrideReason, Response, Source, Suggestion, encode
 from cds_hooks.card import LONGEST_SUMMARY, pruned, utf16_length
 from cds_hooks.guard import Build, Plan, build_all
 from fhir_profiles import Evidence, load_yaml
 from service.decide import SEVERITY, Decision, Finding, Tier, Verdict
+from service.evidence import shown
 from service.fill import Filler
 from service.gates import Ruling
 from service.orders import Order
+from service.words import LANGUAGES
 
-__all__ = ["Voice", "speak"]
+__all__ = ["Voice", "opened", "speak"]
 
 WORDS: dict[str, Any] = load_yaml(files("service").joinpath("terms.yaml"))
 TOPICS = tuple(WORDS["topics"])
-_NAMESPACE = UUID("5f1b63a6-3a3c-5d0b-9d3f-9b1e0f6c2a41")
+_NAMESPACE = UUID("5f1b63a6-3a3c-5d0b-9d3f-9b1e0f6c2a41").bytes
 _REASONS = {
-    language: tuple(
-        OverrideReason(code=code, system=WORDS["override_system"], display=words[language])
-        for code, words in WORDS["override_reasons"].items()
+    language: Raw(
+        msgspec.json.encode(
+            [
+                OverrideReason(code=code, system=WORDS["override_system"], display=words[language])
+                for code, words in WORDS["override_reasons"].items()
+            ]
+        )
     )
-    for language in ("en", "zh")
+    for language in LANGUAGES
 }
 
 Draft = Callable[[str], dict[str, Any] | None]
@@ -46,8 +54,13 @@ class Voice(Struct, frozen=True):
     seed: str
     draft: Draft
 
-    def uuid(self, *parts: str | int) -> str:
-        return str(uuid5(_NAMESPACE, "|".join([self.seed, *map(str, parts)])))
+    def uuid(self, *parts: str) -> str:
+        """The name-based UUID of a part of this answer (RFC 9562, version 5)."""
+        name = "|".join((self.seed, *parts))
+        digest = sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
+        # Written here: the object that the standard library makes first costs more than the rest of a suggestion.
+        variant = f"{int(digest[16], 16) & 3 | 8:x}"
+        return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 class TierView(Struct, omit_defaults=True, rename="camel"):
@@ -70,16 +83,20 @@ class Assessment(Struct, omit_defaults=True, rename="camel"):
     at_most: str | None = None
     tier_rule: str | None = None
     without_draft_orders: TierView | None = None
+    without_draft_conditions: TierView | None = None
     missing: list[str] = []
     facts: list[Evidence] = []
     outcomes: list[str] = []
 
 
-def speak(decision: Decision | None, voice: Voice, build: Build = build_all) -> bytes:
-    """The JSON answer; without a decision (out of scope) no cards and no assessment. `build` builds the cards."""
+def speak(decision: Decision | None, voice: Voice, build: Build = build_all, shown: Decision | None = None) -> bytes:
+    """The JSON answer; without a decision (out of scope) no cards and no assessment.
+
+    `build` builds the cards; `shown` is the decision as far as the cards are to tell it, where that is not all of it.
+    """
     if decision is None:
         return encode(Response(cards=()))
-    cards = () if decision.silent else tuple(_cards(decision, voice, build))
+    cards = () if decision.silent else tuple(_cards(shown or decision, voice, build))
     return encode(Response(cards=cards, extension={"org.osteohooks.assessment": _assessment(decision)}))
 
 
@@ -88,7 +105,7 @@ def _assessment(decision: Decision) -> Assessment:
     found = Assessment(
         guideline=decision.rules.guideline.name,
         missing=decision.missing,
-        facts=decision.evidence(),
+        facts=[shown(item) for item in decision.evidence()],
         outcomes=decision.outcomes,
     )
     if tier is not None:
@@ -96,6 +113,8 @@ def _assessment(decision: Decision) -> Assessment:
         found.at_least, found.at_most = tier.at_least, tier.at_most
     if before is not None:
         found.without_draft_orders = _view(before)
+    if decision.before_problems is not None:
+        found.without_draft_conditions = _view(decision.before_problems)
     return found
 
 
@@ -106,35 +125,43 @@ def _view(tier: Tier) -> TierView:
 # -- cards -----------------------------------------------------------------------------------------
 
 
-def _cards(decision: Decision, voice: Voice, build: Build) -> list[Card]:
-    fill = Filler(decision, voice.language, WORDS)
+def opened(decision: Decision) -> dict[str, list[Finding]]:
+    """The findings of each card there is to be, by topic, the loudest first; a topic that nothing opens has none."""
     outcomes = decision.rules.outcomes
     by_topic: dict[str, list[Finding]] = {topic: [] for topic in TOPICS}
     for finding in decision.findings:
         by_topic[outcomes[finding.outcome.code]["topic"]].append(finding)
-    plans: list[Plan] = []
-    for topic, findings in by_topic.items():
-        if any(outcomes[finding.outcome.code]["opens"] for finding in findings):
-            findings.sort(key=lambda f: (-SEVERITY[f.indicator], f.outcome.lead))
-            plans.append((findings[0].indicator, partial(_card, decision, voice, fill, topic, findings)))
-    return sorted(build(plans), key=lambda card: -SEVERITY[card.indicator])
+    return {
+        topic: sorted(findings, key=lambda f: (-SEVERITY[f.indicator], f.outcome.lead))
+        for topic, findings in by_topic.items()
+        if any(outcomes[finding.outcome.code]["opens"] for finding in findings)
+    }
 
 
-def _card(decision: Decision, voice: Voice, fill: Filler, topic: str, findings: list[Finding]) -> Card:
+def _cards(decision: Decision, voice: Voice, build: Build) -> list[Card]:
+    fill = Filler(decision, voice.language, WORDS)
+    offered: set[str] = set()
+    plans: list[Plan] = [
+        (findings[0].indicator, partial(_card, decision, voice, fill, topic, findings, offered))
+        for topic, findings in opened(decision).items()
+    ]
+    # Built in the order shown: an order that two cards could carry stands on the first.
+    return list(build(sorted(plans, key=lambda plan: -SEVERITY[plan[0]])))
+
+
+def _card(
+    decision: Decision, voice: Voice, fill: Filler, topic: str, findings: list[Finding], offered: set[str]
+) -> Card:
     rules, language = decision.rules, voice.language
     lead = next(f for f in findings if rules.outcomes[f.outcome.code]["opens"] and f.outcome.summary is not None)
     assert lead.outcome.summary is not None
-    suggestions = tuple(_suggestions(decision, voice, topic, findings))
+    suggestions = tuple(_suggestions(decision, voice, topic, findings, offered))
     return Card(
         uuid=voice.uuid(topic),
         summary=_fitting(fill.say(lead.outcome.summary, lead)),
         detail="\n\n".join(_paragraphs(decision, fill, topic, findings)),
         indicator=findings[0].indicator,  # type: ignore[arg-type] # one of three by the loader's check
-        source=Source(
-            label=str(rules.guideline.page["label"][language]),
-            url=rules.guideline.page["link"],
-            topic=Coding(system=WORDS["topic_system"], code=topic, display=WORDS["topics"][topic][language]),
-        ),
+        source=_source(rules.guideline.page["label"][language], rules.guideline.page["link"], topic, language),
         suggestions=suggestions,
         selection_behavior=("at-most-one" if topic == "tier" else "any") if suggestions else None,
         override_reasons=_REASONS[language],
@@ -143,12 +170,19 @@ def _card(decision: Decision, voice: Voice, fill: Filler, topic: str, findings: 
                 {
                     "rule": finding.section.name,
                     "outcome": finding.outcome.code,
-                    "version": str(rules.guideline.page["edition"]),
+                    "version": str(rules.guidelines[finding.section.guideline].page["edition"]),
                 }
                 for finding in findings
             ]
         },
     )
+
+
+@cache
+def _source(label: str, url: str, topic: str, language: str) -> Source:
+    """The source of a card; one for each topic and language."""
+    display = WORDS["topics"][topic][language]
+    return Source(label=label, url=url, topic=Coding(system=WORDS["topic_system"], code=topic, display=display))
 
 
 def _fitting(summary: str) -> str:
@@ -175,6 +209,8 @@ def _paragraphs(decision: Decision, fill: Filler, topic: str, findings: list[Fin
             yield f"{fill.word('headings', 'provisional')} {fill.word('phrases', 'between').format(**corners)}"
         if decision.verdicts:
             yield "\n".join(_agents(decision, fill))
+        if decision.opinions and tier is not None and tier.tier is not None:
+            yield "\n".join(_others(decision, fill))
         if absent := _absent(decision, fill):
             yield f"{fill.word('headings', 'not_on_record')} {absent}"
     yield from (text for place, text in said if place >= _AFTER_TABLE)
@@ -203,6 +239,20 @@ def _agents(decision: Decision, fill: Filler) -> Iterator[str]:
         yield f"| {fill.agent(verdict.agent)} | {_standing(decision, fill, verdict)} |"
 
 
+def _others(decision: Decision, fill: Filler) -> Iterator[str]:
+    """Who would act otherwise, and on what criterion."""
+    headings = [fill.word("headings", heading) for heading in ("guideline", "would", "because")]
+    yield f"| {' | '.join(headings)} |"
+    yield "|---|---|---|"
+    for opinion in decision.opinions:
+        label = decision.rules.guidelines[opinion.section.guideline].page["label"][fill.language]
+        why = fill.opinion(opinion)
+        if opinion.unsettled:
+            known = fill.listed(fill.label(name) for name in opinion.unsettled)
+            why += fill.mark("semicolon") + fill.word("phrases", "depends").format(facts=known)
+        yield f"| {label} | {fill.word('advice', opinion.advice)} | {why} |"
+
+
 def _standing(decision: Decision, fill: Filler, verdict: Verdict) -> str:
     """Where an agent stands for this patient: ruled out and why, what to know first, with what caution, or possible."""
     said = []
@@ -227,10 +277,9 @@ def _sources(decision: Decision, fill: Filler, topic: str, findings: list[Findin
     places: list[str] = []
     for finding in findings:
         section, outcome = finding.section, finding.outcome
-        named = {name for words in (outcome.summary, outcome.detail) if words for name, _ in words.blanks}
-        if rules.assessment.stem in named and decision.tier is not None:
+        if rules.assessment.stem in outcome.named and decision.tier is not None:
             places += [number.where for number in rules.assessment.numbers.values()]
-        places += [section.numbers[name].where for name in section.numbers if name in named]
+        places += [section.numbers[name].where for name in section.numbers if name in outcome.named]
         places += [ruling.gate.where for ruling in finding.rulings if ruling.result != "ask"]
         if "where" in section.page:
             places.append(section.page["where"])
@@ -238,29 +287,27 @@ def _sources(decision: Decision, fill: Filler, topic: str, findings: list[Findin
         stops = [ruling for verdict in decision.verdicts for ruling in verdict.rulings if ruling.result != "ask"]
         places += [ruling.gate.where for ruling in stops]
         places += [verdict.agent.where for verdict in decision.verdicts if not verdict.stopped]
-    # A page also cites our own readings of the sources; those stand beside the page, not on the card.
-    cited = [part for place in places for part in place.split("; ") if not part.startswith("reading ")]
-    own = [str(rules.guideline.page["label"][fill.language])]
-    text = fill.mark("semicolon").join(dict.fromkeys(cited or own))
-    for document, label in rules.guideline.page["documents"].items():
-        text = text.replace(document, label[fill.language])
+    cited = [part for place in dict.fromkeys(places) for part in rules.cited[fill.language][place]]
+    text = fill.mark("semicolon").join(dict.fromkeys(cited)) or rules.guideline.page["label"][fill.language]
     return f"{text}{fill.mark('stop')}{rules.guideline.page['reviewed'][fill.language]}"
 
 
 # -- suggestions -----------------------------------------------------------------------------------
 
 
-def _suggestions(decision: Decision, voice: Voice, topic: str, findings: list[Finding]) -> Iterator[Suggestion]:
+def _suggestions(
+    decision: Decision, voice: Voice, topic: str, findings: list[Finding], offered: set[str]
+) -> Iterator[Suggestion]:
     orders = decision.rules.orders
     if topic == "tier":
         for verdict in decision.verdicts:
             if verdict.agent.order is not None and not verdict.stopped:
                 order = orders[verdict.agent.order]
                 yield _create(order, voice, recommended=verdict.agent is decision.recommended)
-    offered: set[str] = set()
     for finding in findings:
         if finding.order is not None:
-            yield from _corrections(decision, voice, finding)
+            if finding.correctable:
+                yield from _corrections(decision, voice, finding)
             continue
         asked = {ruling.gate.fact for ruling in finding.rulings}
         names = (*finding.outcome.orders, *(name for fact, name in finding.outcome.orders_for.items() if fact in asked))
@@ -276,7 +323,7 @@ def _create(order: Order, voice: Voice, *, recommended: bool) -> Suggestion:
         label=label,
         uuid=voice.uuid("order", order.id),
         is_recommended=recommended,
-        actions=(Action(type="create", description=label, resource=order.encode(voice.language, voice.patient_id)),),
+        actions=order.creation(voice.language, voice.patient_id),
     )
 
 

@@ -7,6 +7,7 @@ Sentences hold no digit of their own: every number comes from a blank, and so fr
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.resources import files
 from math import isfinite
 from typing import Any
@@ -47,7 +48,21 @@ class Sentence:
 
     def fill(self, fill: Fill) -> str:
         """The sentence with each blank filled by `fill(name, aspect)`."""
-        return "".join(literal + fill(name, aspect) for literal, name, aspect in self.parts) + self.tail
+        if not self.parts:
+            return self.tail
+        return "".join([literal + fill(name, aspect) for literal, name, aspect in self.parts]) + self.tail
+
+    def settled(self, known: Callable[[str, str], str | None]) -> "Sentence":
+        """The sentence with each blank that `known(name, aspect)` has a text for filled for good."""
+        settled, literal = Sentence(""), ""
+        for before, name, aspect in self.parts:
+            text = known(name, aspect)
+            literal += before + (text or "")
+            if text is None:
+                settled.parts.append((literal, name, aspect))
+                literal = ""
+        settled.tail = literal + self.tail
+        return settled
 
 
 class Words:
@@ -62,6 +77,13 @@ class Words:
 
     def __getitem__(self, language: str) -> Sentence:
         return self._sentences[language]
+
+    def settled(self, known: Callable[[str, str, str], str | None]) -> "Words":
+        """The same with each blank that `known(language, name, aspect)` has a text for filled for good."""
+        settled = Words({})
+        for language, sentence in self._sentences.items():
+            settled._sentences[language] = sentence.settled(partial(known, language))
+        return settled
 
     @property
     def blanks(self) -> frozenset[tuple[str, str]]:
@@ -107,7 +129,9 @@ def amount(value: float, unit: str, language: str) -> str:
     text = number_text(value)
     if entry.get("decimals") and "." not in text:
         text = f"{value:.{entry['decimals']}f}"
-    words = entry.get(language, {"other": f" {escape(unit)}"} if unit else {"other": ""})
+    words = entry.get(language)
+    if words is None:
+        return f"{text} {escape(unit)}" if unit else text
     return text + str(words.get("one", words["other"]) if value == 1 else words["other"])
 
 

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 import flask
 import jwt
+import requests
 from werkzeug.exceptions import HTTPException
 
 from tests.broken_parts import (
@@ -32,6 +33,7 @@ from tests.broken_parts import (
 LARGEST: Final = 64 * 1024
 ISSUER: Final = "https://ehr.example.org"
 PATH: Final = "/cds-services"
+_PATIENCE: Final = 1.5  # seconds for the FHIR server
 
 # How the service behaves, and the checks that must fail for it.
 BEHAVIOUR_FAULTS: Final[dict[str, Checks]] = {
@@ -124,10 +126,25 @@ ALONE_TOKEN_FAULTS: Final[dict[str, Checks]] = {
     ),
 }
 
+# What only shows with a FHIR server of the suite's own.
+ACCESS_FAULTS: Final[dict[str, Checks]] = {
+    "fetches nothing": ("access-fetches", "access-follows-pages"),
+    "forgets the token": ("access-presents-the-token",),
+    "first page only": ("access-follows-pages",),
+    "asks again": ("access-asks-nothing-twice",),
+    "500 for a bad server": ("access-survives-a-bad-server",),
+    "follows redirects": ("access-stays-with-the-server",),
+    "waits long": ("access-has-a-deadline",),
+}
+
 FAULTS: Final[dict[str, Checks]] = {
     **{name: checks for faults in (ENTRY_FAULTS, CARD_FAULTS, ACTION_FAULTS) for name, (_, checks) in faults.items()},
     **BEHAVIOUR_FAULTS,
 }
+
+
+class Away(Exception):
+    """The FHIR server does not answer."""
 
 
 class Refused(Exception):
@@ -255,7 +272,10 @@ class Broken:
             raise Refused(400 if "400 for an unknown service" in self.faults else 404)
         body = self.body()
         self.check(body)
-        prefetch = body.get("prefetch")
+        try:
+            prefetch = self.fetched(body)
+        except Away:
+            prefetch = body.get("prefetch")
         if prefetch is None and "500 without prefetch" in self.faults:
             raise Refused(500)
         if not isinstance(prefetch, dict | None):
@@ -270,6 +290,44 @@ class Broken:
             raise Refused(500)
         strange = self.strange(body) or ("a stray key changes the cards" in self.faults and len(received) > 3)
         return self.answer(body, f"{bool(received.get('labs'))}, {bool(received.get('procedures'))}, {strange}")
+
+    def fetched(self, body: Json) -> Any:
+        """The prefetch with what it lacks from the FHIR server, as far as there is one."""
+        prefetch, server = body.get("prefetch"), body.get("fhirServer")
+        if "fhirAuthorization" not in body or not isinstance(prefetch, dict | None) or "fetches nothing" in self.faults:
+            return prefetch
+        found = dict(prefetch or {})
+        again = "asks again" in self.faults
+        for key, asked in {"patient": "/Patient/p1", "labs": "/Observation?patient=p1"}.items():
+            value = found.get(key)
+            told = key in found and not (again and (value is None or "issue" in value))
+            links = value.get("link") or () if isinstance(value, dict) else ()
+            if links and "first page only" not in self.faults:
+                fetched = self.get(links[0]["url"], body)
+            else:
+                fetched = None if told else self.get(f"{server}{asked}", body)
+            if fetched is not None:
+                found[key] = fetched
+        return found or prefetch
+
+    def get(self, url: str, body: Json) -> Any:
+        """A resource of the FHIR server, or None."""
+        if not url.startswith("http://127.0.0.1") or ":9/" in url:
+            return None
+        headers = {"Authorization": f"Bearer {body['fhirAuthorization'].get('access_token')}"}
+        try:
+            response = requests.get(
+                url,
+                headers=headers if "forgets the token" not in self.faults else {},
+                timeout=_PATIENCE,
+                allow_redirects="follows redirects" in self.faults,
+            )
+        except requests.RequestException:
+            self.late += 6 if "waits long" in self.faults else 0
+            raise Away from None
+        if "500 for a bad server" in self.faults and "json" not in response.headers.get("Content-Type", ""):
+            raise Refused(500)
+        return response.json() if response.status_code == 200 and "json" in response.headers["Content-Type"] else None
 
     def strange(self, body: Json) -> bool:
         return "unknown members change the cards" in self.faults and "orgExampleUnknown" in body
@@ -327,7 +385,7 @@ class Broken:
         server, access = body.get("fhirServer"), body.get("fhirAuthorization")
         if access is not None and "chokes on access" in self.faults:
             raise Refused(500)
-        if server is not None and not str(server).startswith("https://"):
+        if server is not None and not str(server).startswith(("https://", "http://127.0.0.1")):
             raise Refused(500 if "500 for a wrong fhirServer" in self.faults else 400)
         if access is not None and (not isinstance(access, dict) or "scope" not in access or server is None):
             raise Refused(400)

@@ -220,6 +220,15 @@ class Record:
         )
         return self.add(observation, key="vitals" if name in codes.VITALS else "labs")
 
+    def smoking(self, answer: str, taken: str | None = MEASURED) -> Record:
+        """A smoking status: one of the answers of the tests' list."""
+        told = concept(*codes.SMOKING[answer])
+        code = concept(codes.LOINC, codes.SMOKING_STATUS)
+        observation = self._new(
+            "Observation", status="final", code=code, effectiveDateTime=taken, valueCodeableConcept=told
+        )
+        return self.add(observation, key="vitals")
+
     def condition(
         self,
         name: str,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from io import BytesIO
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from flask import Flask
 from werkzeug.test import EnvironBuilder, run_wsgi_app
@@ -23,14 +23,31 @@ from tests.builder import Record
 from tests.fhir_pieces import PATIENT_ID, TODAY, Json, prefetch_of
 from tests.suggested import drug_of, interval_days
 
+Market = Literal["cn", "us", "eu"]
 HOOK_INSTANCE: Final = "2f1a4b0e-5f0c-4d2b-9a3e-6d1c7b8e9f10"
+# Where the drafts lie in the context (CDS Hooks library).
+DRAFTS_IN: Final = {
+    "order-select": "draftOrders",
+    "order-sign": "draftOrders",
+    "medication-refill": "medications",
+    "problem-list-item-create": "conditions",
+}
 _ASSESSMENT: Final = "org.osteohooks.assessment"
+# The table of other guidelines, as its headings and words are printed; Chinese into English.
+_OTHERS: Final = ("others would", "其他指南")
+_HANGS_ON: Final = ("hangs on", "取决于")
+_ADVICE: Final = {"治疗": "treat", "考虑": "consider", "监测": "monitor"}
+_NAMES: Final = {
+    "专家组汇总表（PMC5498589）": "Expert groups' table (PMC5498589)",
+    "新加坡SCAN 2015": "Singapore SCAN 2015",
+    "Tian与Zhang 2025": "Tian and Zhang 2025",
+}
 
 
 @lru_cache(maxsize=64)
-def application(today: date) -> Flask:
-    """The service with its clock set; one per date."""
-    return create_app(Settings(today=today))
+def application(today: date, market: Market = "cn") -> Flask:
+    """The service with its clock set; one per date and market."""
+    return create_app(Settings(today=today, market=market))
 
 
 @dataclass(frozen=True)
@@ -91,18 +108,52 @@ class Answer:
                     if "resource" in action:
                         yield action["resource"]
 
+    def created_drugs(self) -> frozenset[str]:
+        """The drugs that a suggestion would order anew, those of drafts put right left out."""
+        return frozenset(drug_of(order) for order in self._resources("create") if _is_drug(order))
+
+    def corrected_drugs(self) -> frozenset[str]:
+        """The drugs of the drafts that a suggestion would put right."""
+        return frozenset(drug_of(order) for order in self._resources("update"))
+
+    def _resources(self, kind: str) -> Iterator[Json]:
+        for card in self.cards:
+            for suggestion in card.get("suggestions", ()):
+                yield from (action["resource"] for action in suggestion["actions"] if action["type"] == kind)
+
     def suggested_drugs(self) -> frozenset[str]:
         """The drugs among the suggested orders, each by its name in tests/codes.py."""
-        return frozenset(drug_of(order) for order in self.orders() if order["resourceType"] == "MedicationRequest")
+        return frozenset(drug_of(order) for order in self.orders() if _is_drug(order))
 
     def suggested_intervals(self, drug: str) -> list[float | None]:
         """The dose interval in days of each suggested order of a drug; None where an order has none."""
         orders = [order for order in self.orders() if order["resourceType"] == "MedicationRequest"]
         return [interval_days(order) for order in orders if drug_of(order) == drug]
 
+    def others(self) -> list[str]:
+        """Who would act otherwise, by the table on the tier card; `?` marks what hangs on something unknown."""
+        found: list[str] = []
+        inside = False
+        details = [card["detail"] for card in self.cards if card["source"]["topic"]["code"] == "tier"]
+        for line in "\n".join(details).splitlines():
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            if not line.startswith("|"):
+                inside = False
+            elif cells[0] in _OTHERS:
+                inside = True
+            elif inside and set(cells[0]) != {"-"}:
+                open_question = any(words in cells[2] for words in _HANGS_ON)
+                name, advice = _NAMES.get(cells[0], cells[0]), _ADVICE.get(cells[1], cells[1])
+                found.append(f"{name}: {advice}{'?' if open_question else ''}")
+        return found
+
     def texts(self) -> list[str]:
         """Everything a reader sees, card by card."""
         return [text for card in self.cards for text in card_texts(card)]
+
+
+def _is_drug(order: Json) -> bool:
+    return bool(order["resourceType"] == "MedicationRequest")
 
 
 def findings(card: Json) -> list[str]:
@@ -130,20 +181,31 @@ def request_body(
     selections: Sequence[str] = (),
     hook_instance: str = HOOK_INSTANCE,
 ) -> Json:
-    """A CDS Hooks request; order hooks carry the draft orders, order-select the selections too."""
+    """A CDS Hooks request; hooks about drafts carry them, order-select the selections too."""
     context: Json = {"userId": "Practitioner/dr", "patientId": patient_id}
-    if hook != "patient-view":
+    if hook in DRAFTS_IN:
         entries = [{"resource": draft} for draft in drafts]
-        context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+        context[DRAFTS_IN[hook]] = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    if hook == "encounter-start":
+        context["encounterId"] = "visit"
     if hook == "order-select":
         context["selections"] = list(selections)
     return {"hook": hook, "hookInstance": hook_instance, "context": context, "prefetch": dict(prefetch)}
 
 
-def post(body: bytes, hook: str = "patient-view", *, lang: str = "en", today: date = TODAY, **headers: str) -> Answer:
+def post(
+    body: bytes,
+    hook: str = "patient-view",
+    *,
+    lang: str = "en",
+    today: date = TODAY,
+    market: Market = "cn",
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
     """Post a body, whatever it holds, to the service of that hook."""
-    sent = {"Content-Type": "application/json", "Accept-Language": lang, **headers}
-    response = application(today).test_client().post(f"/cds-services/bone-health-{hook}", data=body, headers=sent)
+    sent = {"Content-Type": "application/json", "Accept-Language": lang, **(headers or {})}
+    client = application(today, market).test_client()
+    response = client.post(f"/cds-services/bone-health-{hook}", data=body, headers=sent)
     return Answer(response.status_code, dict(response.headers), response.get_data())
 
 
@@ -157,6 +219,7 @@ def ask(
     today: date | None = None,
     omit: Collection[str] = (),
     hook_instance: str = HOOK_INSTANCE,
+    market: Market = "cn",
 ) -> Answer:
     """Ask about a Record, a Bundle (a whole record) or a prefetch as it stands.
 
@@ -181,14 +244,14 @@ def ask(
         selections=selections or (),
         hook_instance=hook_instance,
     )
-    return post(json.dumps(request).encode(), hook, lang=lang, today=today or TODAY)
+    return post(json.dumps(request).encode(), hook, lang=lang, today=today or TODAY, market=market)
 
 
 class FastDoor:
-    """The same door for tens of thousands of bodies: WSGI without a client's cookies and redirects."""
+    """The same door for tens of thousands of bodies: WSGI without a client's cookies and redirects, and no store."""
 
     def __init__(self, hook: str = "patient-view", today: date = TODAY) -> None:
-        self._application = application(today)
+        self._application = create_app(Settings(today=today), in_process=True)
         path = f"/cds-services/bone-health-{hook}"
         self._environ = EnvironBuilder(path, method="POST", content_type="application/json").get_environ()
 

@@ -43,8 +43,8 @@ class Pages:
         assert old in text
         self.path(file).write_text(text.replace(old, new), "utf-8")
 
-    def load(self, market: str = "cn") -> Rules:
-        return load_rules(market, self.package)
+    def load(self, market: str = "cn", leading: str | None = None) -> Rules:
+        return load_rules(market, self.package, leading)
 
     def flaws(self, market: str = "cn") -> list[str]:
         with pytest.raises(Flawed) as caught:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests import planted_faults
+from tests.faults import ROOT
 
 __all__ = ["PLANTING", "WAITS", "start"]
 
@@ -19,11 +18,12 @@ WAITS = "test_every_planted_fault_is_caught"
 
 
 def start() -> subprocess.Popen[str]:
-    """Begin to plant, at a lower priority than the tests that time a real server."""
+    """Begin to plant the selected faults on one core, at a lower priority than the tests that time a real server."""
     # The copies' files are not the files that coverage is measured on.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     return subprocess.Popen(
-        ["nice", sys.executable, str(Path(planted_faults.__file__))],
+        ["nice", sys.executable, "-m", "tests.planted_faults", "--selected", "--jobs", "1"],
+        cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

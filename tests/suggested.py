@@ -37,7 +37,7 @@ def drug_of(order: Json) -> str:
         _NAMES[coding["system"], coding["code"]] for coding in codings if (coding["system"], coding["code"]) in _NAMES
     }
     assert names, f"a suggested order of a drug that no test knows: {order['medicationCodeableConcept']}"
-    families = {name.removesuffix("-5").removesuffix("-carbonate") for name in names}
+    families = {name.removesuffix("-5").removesuffix("-iv").removesuffix("-carbonate") for name in names}
     assert len(families) == 1, f"the codings of one order disagree: {sorted(names)}"
     drug = families.pop()
     return f"{drug}-iv" if drug == "ibandronate" and _is_intravenous(order) else drug

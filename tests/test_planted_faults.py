@@ -1,4 +1,7 @@
-"""The tests see what they should: every planted fault is caught (planted_faults.py says which are planted)."""
+"""The tests see what they should: every planted fault is caught (tests/faults.py says which are planted).
+
+Here one fault of each kind in each file; `make faults` plants them all.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,37 @@ from pathlib import Path
 
 import pytest
 
-from tests import planted_faults
+from tests import faults
 from tests.announcements import announce
 from tests.planting import PLANTING
+
+PAGE = """\
+numbers:
+  limit_below: {value: -2.5, unit: '1', of: t_score}
+  dose: {value: 70, unit: mg}
+rows:
+- {id: a, when: creatinine, candidates: true, below: {value: 35, unit: mL/min}, then: block}
+- id: b
+  then: caution
+outcomes:
+  one: {indicator: critical, en: 'T {t}', zh: 'T值 {t}'}
+  two: {indicator: info}
+"""
+LOGIC = """\
+def decide(t, calm, *, low):
+    if calm and not t <= low:
+        return t > 0
+    return t == low or "b"
+"""
+FACTS = """\
+t_score:
+  kind: measurement
+  loinc: ["1-8", "2-6"]
+  fresh: {months: 24}
+  lasts:
+  - {drug: a, months: 6}
+  worse: lower
+"""
 
 
 def test_every_planted_fault_is_caught(pytestconfig: pytest.Config) -> None:
@@ -19,43 +50,71 @@ def test_every_planted_fault_is_caught(pytestconfig: pytest.Config) -> None:
     announce(pytestconfig, said.splitlines()[-1])
 
 
-def test_each_kind_of_file_has_its_faults() -> None:
-    planted = planted_faults.faults()
-    names = [fault.name for fault in planted]
-    assert len(names) == len(set(names))
-    for pattern in (planted_faults.PAGES, planted_faults.FACTS, planted_faults.LOGIC):
-        touched = {fault.path for fault in planted}
-        assert touched & {
-            path.relative_to(planted_faults.ROOT).as_posix() for path in planted_faults.ROOT.glob(pattern)
-        }
-    for kind in ("lowered", "raised", "turned", "gone", "not said in Chinese", "lost a blank in Chinese"):
-        assert any(kind in name for name in names), kind
+def test_every_page_logic_and_facts_file_has_a_fault() -> None:
+    made = faults.faults()
+    assert len({fault.name for fault in made}) == len(made)
+    equivalent = faults.equivalents(made)
+    planted = faults.selected(fault for fault in made if fault.name not in equivalent)
+    assert {fault.path for fault in planted} == {path.relative_to(faults.ROOT).as_posix() for path in faults.files()}
+    assert {fault.kind for fault in planted} == {fault.kind for fault in made}
 
 
-def test_a_page_gives_its_faults(tmp_path: Path) -> None:
-    page = tmp_path / "service/guidelines/g/s.yaml"
-    page.parent.mkdir(parents=True)
-    page.write_text(
-        "numbers:\n"
-        "  limit_below: {value: -2.5, unit: '1', of: t_score}\n"
-        "  dose: {value: 70, unit: mg}\n"
-        "rows:\n"
-        "- {when: creatinine, below: {value: 35, unit: mL/min}}\n"
-        "outcomes:\n"
-        "  one: {en: 'T {t}', zh: 'T值 {t}'}\n",
-        encoding="utf-8",
-    )
-    (page.parent / "s.py").write_text("def decide(t, *, low):\n    return t <= low or t > 0\n", encoding="utf-8")
-    text = page.read_text(encoding="utf-8")
-    logic = (page.parent / "s.py").read_text(encoding="utf-8")
-    made = [fault for fault in planted_faults.faults(tmp_path) if fault.path.startswith("service/guidelines/g/")]
-    changed = {fault.name: fault.planted_in(logic if fault.path.endswith(".py") else text) for fault in made}
-    assert len(changed) == 8
-    where = "service/guidelines/g/s"
-    assert "value: -2.6," in changed[f"{where}.yaml: numbers.limit_below lowered"]
-    assert "value: -2.4," in changed[f"{where}.yaml: numbers.limit_below raised"]
-    assert "value: 34," in changed[f"{where}.yaml: rows.0.below lowered"]
-    assert "xx: 'T值 {t}'" in changed[f"{where}.yaml: outcomes.one not said in Chinese"]
-    assert "zh: 'T值 '" in changed[f"{where}.yaml: outcomes.one lost a blank in Chinese"]
-    assert "t < low or t > 0" in changed[f"{where}.py:2: t <= low turned"]
-    assert "t <= low or t >= 0" in changed[f"{where}.py:2: t > 0 turned"]
+def test_the_selection_is_one_of_each_kind_in_each_file_and_always_the_same() -> None:
+    made = faults.faults()
+    chosen = faults.selected(made)
+    assert {(fault.path, fault.kind) for fault in chosen} == {(fault.path, fault.kind) for fault in made}
+    assert len(chosen) == len({(fault.path, fault.kind) for fault in chosen})
+    assert faults.selected(reversed(made)) == chosen
+
+
+def test_a_file_gives_its_faults(tmp_path: Path) -> None:
+    folders = tmp_path / "service/guidelines/g", tmp_path / "fhir_profiles/facts"
+    for folder in folders:
+        folder.mkdir(parents=True)
+    (folders[0] / "s.yaml").write_text(PAGE, encoding="utf-8")
+    (folders[0] / "s.py").write_text(LOGIC, encoding="utf-8")
+    (folders[1] / "f.yaml").write_text(FACTS, encoding="utf-8")
+    changed = {
+        fault.name.partition(": ")[2]: fault.planted_in((tmp_path / fault.path).read_text(encoding="utf-8"))
+        for fault in faults.faults(tmp_path)
+    }
+    assert {name: _change(text) for name, text in changed.items()} == {
+        "numbers.limit_below lowered": ["  limit_below: {value: -2.6, unit: '1', of: t_score}"],
+        "numbers.limit_below raised": ["  limit_below: {value: -2.4, unit: '1', of: t_score}"],
+        "rows.a gone": [],
+        "rows.b gone": [],
+        "rows.a.below lowered": [
+            "- {id: a, when: creatinine, candidates: true, below: {value: 34, unit: mL/min}, then: block}"
+        ],
+        "rows.a.below raised": [
+            "- {id: a, when: creatinine, candidates: true, below: {value: 36, unit: mL/min}, then: block}"
+        ],
+        "rows.a.then turned": [
+            "- {id: a, when: creatinine, candidates: true, below: {value: 35, unit: mL/min}, then: caution}"
+        ],
+        "outcomes.one.indicator quieter": ["  one: {indicator: info, en: 'T {t}', zh: 'T值 {t}'}"],
+        "outcomes.one not said in Chinese": ["  one: {indicator: critical, en: 'T {t}', xx: 'T值 {t}'}"],
+        "outcomes.one lost a blank in Chinese": ["  one: {indicator: critical, en: 'T {t}', zh: 'T值 '}"],
+        "calm and (not t <= low) negated": ["    if (not (calm and not t <= low)):"],
+        "calm and (not t <= low) `or`": ["    if calm or not t <= low:"],
+        "t <= low turned": ["    if calm and not t < low:"],
+        "t > 0 turned": ["        return t >= 0"],
+        "t == low turned": ['    return t != low or "b"'],
+        "t == low or 'b' `and`": ['    return t == low and "b"'],
+        "t_score.loinc shortened": ['  loinc: ["2-6"]'],
+        "t_score.fresh.months lowered": ["  fresh: {months: 23}"],
+        "t_score.fresh.months raised": ["  fresh: {months: 25}"],
+        "t_score.fresh gone": ["  gone: {months: 24}"],
+        "t_score.lasts.0.months lowered": ["  - {drug: a, months: 5}"],
+        "t_score.lasts.0.months raised": ["  - {drug: a, months: 7}"],
+        "t_score.worse turned": ["  worse: higher"],
+    }
+    assert "caution" in changed["rows.a gone"]
+    assert "block" not in changed["rows.a gone"]
+    assert changed["rows.b gone"] == PAGE.replace("- id: b\n  then: caution\n", "")
+
+
+def _change(text: str) -> list[str]:
+    """The lines of a changed file that it did not have."""
+    known = {line for sound in (PAGE, LOGIC, FACTS) for line in sound.splitlines()}
+    return [line for line in text.splitlines() if line not in known]

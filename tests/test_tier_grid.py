@@ -19,6 +19,8 @@ from tests.front_door import FastDoor, request_body
 from tests.second_reading import Fracture, Inhibitor, Known, Probability, Reading, read
 from tests.tier_cases import AT_56, FRACTURES, INHIBITORS, PROBABILITIES, T_SCORES, State, known_of, record_of
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 SHOWN = 5
 
 

@@ -27,23 +27,29 @@ _DRUG: Final = re.compile(
     rf"(?: since (?P<since>{_DAY})| (?P<start>{_DAY}) to (?P<end>{_DAY})| given (?P<given>{_DAY}))?"
     r"(?P<untaken> not taken)?"
 )
+# How sure a condition is.
+_DOUBTS: Final = {"": "confirmed", "suspected": "unconfirmed", "refuted": "refuted"}
 _INJECTED: Final = {
     "zoledronic-acid": "iv",
     "zoledronic-acid-5": "iv",
     "denosumab": "sc",
     "teriparatide": "sc",
     "pamidronate": "iv",
+    "ibandronate-iv": "iv",
 }
 
 
 @dataclass(frozen=True, eq=False)
 class Vignette:
-    """One row: where it stands, its cells by column, and the outcomes that its table's `outcome` column speaks of."""
+    """One row: where it stands, its cells by column, and what its table speaks of: outcomes (in the column `outcome`),
+    guidelines (in the column `others would`) and facts (in the column `used`)."""
 
     page: str
     line: int
     cells: Cells
     spoken_of: frozenset[str]
+    guidelines: frozenset[str] = frozenset()
+    facts: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -102,7 +108,10 @@ def read_page(path: Path) -> list[Vignette]:
 
 def _table(page: str, table: list[tuple[int, Cells]]) -> list[Vignette]:
     spoken_of = {item.strip() for _, cells in table for item in cells.get("outcome", "").split(";")}
-    return [Vignette(page, line, cells, frozenset(spoken_of - set(EMPTY))) for line, cells in table]
+    others = {item.strip() for _, cells in table for item in cells.get("others would", "").split(";")}
+    guidelines = frozenset(item.partition(":")[0] for item in others - set(EMPTY))
+    facts = frozenset(item.strip() for _, cells in table for item in cells.get("used", "").split(";")) - set(EMPTY)
+    return [Vignette(page, line, cells, frozenset(spoken_of - set(EMPTY)), guidelines, facts) for line, cells in table]
 
 
 def _split(item: str) -> tuple[str, str | None, bool]:
@@ -138,6 +147,11 @@ def _lab(record: Record, item: str) -> None:
         raise ValueError(f"not a value with a unit: {item!r}")
     limits: dict[str, Any] = {side: float(match[side]) for side in ("low", "high") if match[side]}
     record.lab(match["name"], float(match["value"]), match["unit"], **limits, **dated)
+
+
+def _smoking(record: Record, item: str) -> None:
+    what, dated = _dated(item)
+    record.smoking(what, **dated)
 
 
 def _fracture(record: Record, item: str) -> None:
@@ -179,12 +193,14 @@ def _draft(record: Record, item: str) -> None:
     match = _DRUG.fullmatch(item)
     if match is None:
         raise ValueError(f"not a drug: {item!r}")
-    record.draft(match["name"], dose=match["dose"] and match["dose"].strip())
+    record.draft(match["name"], dose=match["dose"] and match["dose"].strip(), route=_INJECTED.get(match["name"]))
 
 
 def _condition(record: Record, item: str) -> None:
-    name, day, dated = _split(item)
-    record.condition(name, day) if dated else record.condition(name)
+    what, day, dated = _split(item)
+    name, _, doubt = what.partition(" ")
+    told: dict[str, Any] = {"onset": day} if dated else {}
+    record.condition(name, verification=_DOUBTS[doubt], **told)
 
 
 def _procedure(record: Record, item: str) -> None:
@@ -203,6 +219,7 @@ PATIENT: Final[dict[str, Callable[[Record, str], None]]] = {
     "fracture": _fracture,
     "FRAX": _frax,
     "labs": _lab,
+    "smoking": _smoking,
     "drugs": _drug,
     "conditions": _condition,
     "procedures": _procedure,
@@ -222,8 +239,10 @@ EXPECTED: Final = {
     "suggested",
     "not suggested",
     "indicator",
+    "others would",
+    "used",
+    "unused",
     "prints",
     "does not print",
-    "left to later",
 }
 COLUMNS: Final = PERSON | PATIENT.keys() | EXPECTED

@@ -59,6 +59,7 @@ def check_card(card: Json) -> None:
     UUID(card["uuid"])
     assert 0 < utf16_units(card["summary"]) <= 139, card["summary"]
     assert "\n" not in card["summary"]
+    assert "…" not in card["summary"], f"cut to fit: {card['summary']}"
     assert card["indicator"] in _SEVERITY
     assert card["source"]["label"]
     assert {"code", "system"} <= card["source"]["topic"].keys()

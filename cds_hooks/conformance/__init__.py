@@ -10,12 +10,14 @@ from cds_hooks.conformance import (  # isort: skip
     discovery,
     invocation,
     prefetch,
+    access,
     authentication,
     cors,
     feedback,
     answers,
 )
 from cds_hooks.conformance.check import CHECKS, Check, Result, chosen, run
+from cds_hooks.conformance.fhir_server import FhirServer
 from cds_hooks.conformance.report import FORMATS, closing, failed
 from cds_hooks.conformance.requirements import REASONS, REQUIREMENTS
 from cds_hooks.conformance.samples import Sample, Unusable, read_sample, sample_of
@@ -28,6 +30,7 @@ __all__ = [
     "REASONS",
     "REQUIREMENTS",
     "Check",
+    "FhirServer",
     "KeyMinter",
     "Minter",
     "NotApplicable",
@@ -36,6 +39,7 @@ __all__ = [
     "Sample",
     "Target",
     "Unusable",
+    "access",
     "answers",
     "authentication",
     "chosen",

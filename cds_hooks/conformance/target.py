@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import requests
 
+from cds_hooks.conformance.fhir_server import FhirServer
 from cds_hooks.conformance.samples import Sample
 
 __all__ = ["ABSENT", "NOT_JSON", "Kind", "Minter", "NotApplicable", "Reply", "Service", "Target", "strict_json"]
@@ -154,7 +155,8 @@ class Target:
     """A CDS service at `base`, the address to which `/cds-services` is added.
 
     `minter` makes the tokens of a target that demands authentication; `origin` is a web origin that the target allows;
-    `oversize` is the length of a body that it should find too long.
+    `oversize` is the length of a body that it should find too long; `fhir_server` is one of ours, listening, which the
+    target is set to trust.
     """
 
     base: str
@@ -164,6 +166,7 @@ class Target:
     origin: str = "https://sandbox.cds-hooks.org"
     timeout: float = 10
     oversize: int = 16 * 1024 * 1024
+    fhir_server: FhirServer | None = None
     clock: Callable[[], float] = time.monotonic
     replies: list[Reply] = field(default_factory=list, init=False)
     _kept: dict[object, Any] = field(default_factory=dict, init=False)

@@ -73,7 +73,7 @@ def source_urls(card: Json) -> Flaws:
     CARD_RULES,
     "A.7-40",
     "A.7-45",
-    mitre=(115, 216, 217, 220),
+    mitre=(115, 216, 217, 218, 220),
     of="source.topic",
     says="The topic of a source has code and system.",
 )
@@ -113,7 +113,7 @@ def uuids_for_feedback(card: Json) -> Flaws:
     CARD_RULES,
     "A.7-40",
     "A.7-45",
-    mitre=(98, 100, 136, 216, 217, 219),
+    mitre=(98, 100, 136, 216, 217, 218, 219),
     of="overrideReasons",
     says="An override reason has code, system and display.",
 )

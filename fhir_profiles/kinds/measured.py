@@ -1,6 +1,6 @@
 """Facts that are measured: laboratory results, T-scores, and what is computed from them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf, nan, nextafter
 from typing import Any
 
@@ -10,40 +10,53 @@ from fhir_profiles.fact import Fact, Facts, partial_date
 from fhir_profiles.quantity import unit_of
 
 __all__ = [
+    "as_evidence",
     "beyond_range",
+    "bounds_of",
     "clearance",
+    "latest",
     "lowest_score",
     "measurement",
     "months_since",
     "on_record",
     "other_direction",
     "unclear_site",
+    "weighed",
 ]
 
 
 def measurement(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """The newest usable result. Older than `clears`, it may block but not clear; older than `fresh`, neither."""
+    return weighed(facts, name, definition, facts.chart.measurements.get(name, ()))
+
+
+def weighed(facts: Facts, name: str, definition: dict[str, Any], readings: Sequence[Measurement]) -> Fact:
+    """The same of any results, such as were worked out from others."""
     worse = definition.get("worse")
     unknown = definition.get("unknown", {})
-    bounds = {"lower": (inf, -inf), "higher": (-inf, inf), None: (nan, nan)}[worse]
-    mildest, worst = unknown.get("mildest", bounds[0]), unknown.get("worst", bounds[1])
-    readings = facts.chart.measurements.get(name, [])
+    mildest, worst = _UNBOUNDED[worse]
+    mildest, worst = unknown.get("mildest", mildest), unknown.get("worst", worst)
+    if not readings:
+        return Fact(mildest, worst, mildest)
     refuse = _not_comparable(facts, definition)
     if refuse:
         return Fact(
-            mildest, worst, mildest, tuple(_measured(name, definition, m, used=False, reason=refuse) for m in readings)
+            mildest,
+            worst,
+            mildest,
+            tuple(as_evidence(name, definition, m, used=False, reason=refuse) for m in readings),
         )
-    newest = _newest(readings, worse)
-    evidence = tuple(
-        _measured(name, definition, m, used=m is newest, reason=None if m is newest else "superseded") for m in readings
-    )
-    if newest is None:
-        return Fact(mildest, worst, mildest)
+    newest = latest(readings, worse)
+    assert newest is not None
     fresh = facts.within(newest.taken, definition["fresh"])
     if not fresh and definition.get("stale") != "at_least":
-        stale = tuple(_measured(name, definition, m, used=False, reason="too-old") for m in readings)
+        stale = tuple(as_evidence(name, definition, m, used=False, reason="too-old") for m in readings)
         return Fact(mildest, worst, mildest, stale)
-    low, high = _reading_bounds(newest)
+    shown = as_evidence(name, definition, newest, used=True)
+    evidence = tuple(
+        shown if m is newest else as_evidence(name, definition, m, used=False, reason="superseded") for m in readings
+    )
+    low, high = bounds_of(newest)
     gentle, harsh = (high, low) if worse == "lower" else (low, high)
     if not fresh or not facts.within(newest.taken, definition.get("clears", definition["fresh"])):
         harsh = worst
@@ -51,13 +64,17 @@ def measurement(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
         gentle = harsh = nan
     # Of a bound the number itself is presumed, as near as the sign allows.
     presumed = high if low == -inf else low
-    return Fact(gentle, harsh, presumed, evidence, next(e for e in evidence if e.used))
+    return Fact(gentle, harsh, presumed, evidence, shown)
+
+
+# The mildest and the worst that is possible, by the direction that is worse.
+_UNBOUNDED = {"lower": (inf, -inf), "higher": (-inf, inf), None: (nan, nan)}
 
 
 def other_direction(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """The same measurement asked about from the other side (too high, where the other asks for too low)."""
     of = definition["of"]
-    return measurement(facts, of, {**facts.terms.facts[of], "worse": definition["worse"]})
+    return facts.work_out(of, {**facts.terms.facts[of], "worse": definition["worse"]})
 
 
 def on_record(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
@@ -82,7 +99,7 @@ def beyond_range(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """Whether a measurement lies outside the laboratory's own range, else outside the one given under `otherwise`."""
     of, low_side = definition["of"], definition["side"] == "low"
     base = facts[of]
-    reading = _newest(facts.chart.measurements.get(of, ()), facts.terms.facts[of].get("worse"))
+    reading = latest(facts.chart.measurements.get(of, ()), facts.terms.facts[of].get("worse"))
     if base.shown is None or reading is None:
         return Fact(False, True, False, base.evidence)
     own = reading.low if low_side else reading.high
@@ -175,8 +192,10 @@ def _cockcroft_gault(facts: Facts, name: str, definition: dict[str, Any]) -> Fac
     """
     formula = definition["computed"]
     creatinine, weight = facts[formula["creatinine"]], facts[formula["weight"]]
+    if creatinine.shown is None or not weight.known:
+        return None
     years, sex_known = facts.age(), facts.chart.person.sex
-    if creatinine.shown is None or not weight.known or years is None or sex_known is None:
+    if years is None or sex_known is None:
         return None
     assert isinstance(creatinine.presumed, float)
     assert isinstance(weight.presumed, float)
@@ -197,13 +216,13 @@ def _cockcroft_gault(facts: Facts, name: str, definition: dict[str, Any]) -> Fac
     return Fact(fastest, slowest if creatinine.known else -inf, slowest, (shown,), shown)
 
 
-def _newest(readings: Iterable[Measurement], worse: str | None) -> Measurement | None:
+def latest(readings: Iterable[Measurement], worse: str | None) -> Measurement | None:
     """The latest; of several on one day the worse, so that order decides nothing."""
     sign = 1 if worse == "higher" else -1
-    return max(readings, key=lambda m: (m.taken.last, m.taken.first, sign * m.value), default=None)
+    return max(readings, key=lambda m: (m.taken.last, m.taken.first, sign * m.value, m.resource or ""), default=None)
 
 
-def _measured(
+def as_evidence(
     name: str, definition: dict[str, Any], reading: Measurement, *, used: bool, reason: str | None = None
 ) -> Evidence:
     recorded = None
@@ -221,7 +240,7 @@ def _measured(
     )
 
 
-def _reading_bounds(reading: Measurement) -> tuple[float, float]:
+def bounds_of(reading: Measurement) -> tuple[float, float]:
     """The least and the most that a result means: "<" stops short of its number, "<=" does not."""
     value, comparator = reading.value, reading.comparator
     if comparator in ("<", "<="):
@@ -232,7 +251,8 @@ def _reading_bounds(reading: Measurement) -> tuple[float, float]:
 
 
 def _not_comparable(facts: Facts, definition: dict[str, Any]) -> str | None:
-    ages, age = definition.get("ages"), facts.age()
+    ages = definition.get("ages")
+    age = facts.age() if ages else None
     if ages and age and (age[0] > ages["to"] or age[1] < ages["from"]):
         return "age"
     return None

@@ -48,7 +48,7 @@ def condition(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     certain = any(d.certain for d in found)
     evidence = tuple(_seen(name, d, used=d.certain, reason=None if d.certain else "suspected") for d in found)
     told = facts.chart.told >= set(definition.get("needs", ("conditions",)))
-    absent_is_none = told and not definition.get("absence_is_unknown")
+    absent_is_none = definition.get("absence_is_none") or (told and not definition.get("absence_is_unknown"))
     return Fact(
         certain, certain or bool(found) or not absent_is_none, certain, evidence, evidence[0] if evidence else None
     )

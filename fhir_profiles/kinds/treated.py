@@ -17,7 +17,7 @@ def _in_group(facts: Facts, definition: dict[str, Any]) -> list[Use]:
     drugs = facts.terms.drugs_in(definition["group"]) if "group" in definition else frozenset(definition["drugs"])
     drugs -= facts.terms.drugs_in(definition["except_group"]) if "except_group" in definition else frozenset()
     route = definition.get("route")
-    found = [use for use in facts.uses if use.drug in drugs and (route is None or use.route == route)]
+    found = [use for use in facts.uses_of(drugs) if route is None or use.route == route]
     return sorted(
         found, key=lambda u: (u.drug, u.state, u.start or (date.min,), u.end or (date.min,), u.resource or "")
     )
@@ -101,8 +101,8 @@ def _superseded(facts: Facts, item: Use, definition: dict[str, Any]) -> bool:
         return False
     others = facts.terms.drugs_in(definition["superseded_by"])
     return any(
-        other.drug in others and other.state in _TAKEN and other.start is not None and other.start.last > last.last
-        for other in facts.uses
+        other.state in _TAKEN and other.start is not None and other.start.last > last.last
+        for other in facts.uses_of(others)
     )
 
 
@@ -160,7 +160,8 @@ def _union(spans: list[tuple[date, date]]) -> float:
 def covered(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """Whether a medicine of the group is in use, planned, or its last dose still counts.
 
-    A single dose counts for its interval from the day it was given or ordered for, whatever the order's status.
+    A single dose counts for its interval from the day it was given or ordered for, whatever the order's status. What
+    lists that were not sent hold may cover the patient as well.
     """
     found, evidence = False, []
     for item in _in_group(facts, definition):
@@ -173,7 +174,8 @@ def covered(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
         if item.state != "not-taken":
             shown = "current" if now and label not in ("planned",) else label
             evidence.append(_shown(name, item, shown, used=now, reason=None if now else "past-use"))
-    return Fact(found, found, found, tuple(evidence), next((e for e in evidence if e.used), None))
+    shown_first = next((e for e in evidence if e.used), None)
+    return Fact(found, found or not facts.chart.medications_told, found, tuple(evidence), shown_first)
 
 
 def _covered_until(item: Use, definition: dict[str, Any]) -> date | None:
@@ -212,7 +214,8 @@ def stopped(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     going_on = any(item.state in ("active", "planned") for item in items)
     ended = [item for item in items if item.state == "stopped"]
     found = bool(ended) and not going_on
-    return Fact(found, found, found, tuple(_shown(name, item, "past", used=found) for item in ended))
+    reason = None if found else "past-use"
+    return Fact(found, found, found, tuple(_shown(name, item, "past", used=found, reason=reason) for item in ended))
 
 
 def succeeded(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
@@ -246,13 +249,12 @@ def daily_dose(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """
     amounts: dict[tuple[str, str], tuple[float, float]] = {}
     evidence = []
-    for item in sorted(facts.uses, key=lambda u: (u.drug, u.resource or "")):
+    uses = facts.uses_of(facts.terms.holding(definition["group"]))
+    for item in sorted(uses, key=lambda u: (u.drug, u.resource or "")):
         label, _ = _label(facts, item, definition)
         if item.state == "not-taken" or label not in ("current", "planned"):
             continue
         amount = _contribution(facts, item, definition)
-        if amount is None:
-            continue
         sums = amounts.get((item.drug, item.source), (0.0, 0.0))
         amounts[item.drug, item.source] = (sums[0] + amount[0], sums[1] + amount[1])
         evidence.append(_shown(name, item, label, used=True, reason=None if amount[1] < inf else "no-strength"))
@@ -271,25 +273,18 @@ def daily_dose(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     return Fact(mildest, worst, presumed, tuple(evidence), shown)
 
 
-def _contribution(facts: Facts, item: Use, definition: dict[str, Any]) -> tuple[float, float] | None:
-    """Least and most of the substance a day from one use; None when it holds none of it."""
-    drug = facts.terms.drugs[item.drug]
-    if definition["group"] in drug["groups"] and "contains" not in drug:
+def _contribution(facts: Facts, item: Use, definition: dict[str, Any]) -> tuple[float, float]:
+    """Least and most of the substance a day from one use of a medicine that holds it."""
+    drugs = facts.terms.drugs
+    drug = drugs[item.drug]
+    if "contains" not in drug:
         if item.dose is None or item.interval_days is None or item.unit != definition["dose_unit"]:
             return 0.0, inf
         dose = item.dose * drug.get("elemental_fraction", 1.0) / item.interval_days
         return dose, dose
-    for part, content in drug.get("contains", {}).items():
-        entry = facts.terms.drugs[part]
-        if definition["group"] not in entry["groups"]:
-            continue
-        pieces = item.pieces
-        if (
-            "strength" not in content
-            or content["unit"] != definition["dose_unit"]
-            or not (item.interval_days and pieces)
-        ):
-            return 0.0, inf
-        dose = content["strength"] * entry.get("elemental_fraction", 1.0) * pieces / item.interval_days
-        return dose, dose
-    return None
+    part = next(part for part in drug["contains"] if definition["group"] in drugs[part]["groups"])
+    content, pieces = drug["contains"][part], item.pieces
+    if "strength" not in content or content["unit"] != definition["dose_unit"] or not (item.interval_days and pieces):
+        return 0.0, inf
+    dose = content["strength"] * drugs[part].get("elemental_fraction", 1.0) * pieces / item.interval_days
+    return dose, dose

@@ -147,6 +147,25 @@ def test_a_cause_that_says_nothing(extension: Json) -> None:
     assert reasons(answer, "other_fracture") == ["unknown-cause"]
 
 
+@pytest.mark.parametrize(
+    ("causes", "reason"), [(["#low", "#none"], None), (["#none", "#low"], None), (["#low", "#high"], "high-energy")]
+)
+def test_causes_contained_in_the_fracture(causes: list[str], reason: str | None) -> None:
+    contained = [  # of two of one id the first counts
+        {"resourceType": "Condition", "id": "low", "code": concept(codes.ICD10, codes.CAUSE["low"])},
+        {"resourceType": "Condition", "id": "high", "code": concept(codes.ICD10, codes.CAUSE["high"])},
+        {
+            "resourceType": "Condition",
+            "id": "high",
+            "code": concept(codes.ICD10, codes.CAUSE["low"]),
+        },
+    ]
+    extension = [{"url": DUE_TO, "valueReference": {"reference": cause}} for cause in causes]
+    answer = ask(healthy().fracture("distal-forearm", extension=extension, contained=contained))
+    (fact,) = answer.facts("other_fracture")
+    assert fact.get("reason") == reason
+
+
 def test_a_neoplastic_or_atypical_fracture_is_no_fragility_fracture() -> None:
     answer = ask(healthy().fracture("unspecified", nature="neoplastic").condition("atypical-femoral-fracture"))
     assert answer.facts("hip_or_spine_fracture") == []

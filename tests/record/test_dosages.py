@@ -43,6 +43,14 @@ def above_the_limit(answer: Answer) -> bool:
     return "calcium-upper-limit" in answer.outcomes
 
 
+@pytest.mark.parametrize(("status", "counts"), [("active", True), ("stopped", False), ("unknown", False)])
+def test_only_what_is_taken_or_planned_adds_to_the_daily_dose(status: str, counts: bool) -> None:
+    record = daily(CALCIUM, dose(2100, code="mg"))
+    ((_, entry),) = (filed for filed in record.entries if filed[1]["resource"]["id"] == "m")
+    entry["resource"] |= {"status": status, "authoredOn": "2024-01-01"}
+    assert above_the_limit(ask(record)) is counts
+
+
 @pytest.mark.parametrize(
     "told",
     [

@@ -145,6 +145,21 @@ def test_a_supply_that_still_runs_is_current_use(told: Json, use: str) -> None:
     assert use_of(record) == [use]
 
 
+@pytest.mark.parametrize(
+    ("until", "use", "tier"),
+    [("2026-11-20", "unclear", "high"), ("2026-11-19", "unclear", "high"), (None, "past", "moderate")],
+)
+def test_an_order_stopped_within_its_course_is_unclear(until: str | None, use: str, tier: str) -> None:
+    """Synthea stops each order on paper while its course goes on; stopped long ago without one it is over."""
+    dosage = [{"timing": {"repeat": {"boundsPeriod": {"start": "2024-03-01", "end": until}}}}]
+    record = listed(
+        status="stopped", authoredOn="2024-03-01", medicationCodeableConcept=LETROZOLE, dosageInstruction=dosage
+    )
+    answer = ask(record)
+    assert [fact["use"] for fact in answer.facts("inhibitor")] == [use]
+    assert answer.assessment["tier"] == tier
+
+
 def test_a_supply_without_a_start_says_nothing() -> None:
     supply = {"expectedSupplyDuration": {"value": 10, "code": "a"}}
     record = listed(status="completed", medicationCodeableConcept=LETROZOLE, dispenseRequest=supply)

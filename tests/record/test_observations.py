@@ -86,6 +86,12 @@ def test_a_comparator_that_we_do_not_read(code: str, fact: str) -> None:
     assert answer.tier_members["tierRule"] == "M2"
 
 
+@pytest.mark.parametrize("value", [1e308, -1e308])
+def test_a_number_beyond_any_in_our_unit_is_implausible(value: float) -> None:
+    told = observation(concept(codes.LOINC, "62292-8"), valueQuantity=quantity(value, "ng/mL"))
+    assert reasons(ask(woman().add(told)), "vitamin_d_25oh") == ["implausible"]
+
+
 # -- what cannot be used -----------------------------------------------------------------------------------------------
 
 
@@ -342,3 +348,16 @@ def test_the_clock_is_the_service_s() -> None:
     record = woman().t_score("lumbar-spine", -0.5, "2026-11-20")
     assert ask(record, today=TODAY).tier_members["tierRule"] == "L"
     assert "tier" not in ask(record, today=TODAY.replace(year=2029)).tier_members
+
+
+def test_of_equal_results_of_one_day_the_same_is_used_in_whatever_order_they_come() -> None:
+    """Two reports of one measurement: a server that returns them the other way round changes nothing."""
+    answers = []
+    for ids in (("first", "second"), ("second", "first")):
+        record = osteopenia()
+        for id in ids:
+            record.lab("serum_calcium", 2.3, id=id)
+        answers.append(ask(record))
+    used = [[item["resource"] for item in answer.used("serum_calcium")] for answer in answers]
+    assert used == [["Observation/second"]] * 2
+    assert answers[0].assessment == answers[1].assessment

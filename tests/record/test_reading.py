@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from fhir_profiles import Entry, RecordReader, Resource
@@ -120,3 +121,41 @@ def test_an_entry_without_a_resource_is_passed_over() -> None:
     assert not reader.drafts_known([empty])
     assert not reader.drafts_known([empty, order])
     assert reader.drafts_known([empty, order], [empty, medication])
+
+
+def requested(resource: Json, *, as_draft: bool) -> set[tuple[str, str]]:
+    """What a chart holds of a ServiceRequest, in the record or in hand."""
+    patient = Entry(None, msgspec.convert(woman().patient, Resource))
+    request = Entry(None, msgspec.convert({"resourceType": "ServiceRequest", **resource}, Resource))
+    entries, drafts = ([patient], [request]) if as_draft else ([patient, request], [])
+    chart = RecordReader().read("pat", entries, ["patient"], TODAY, drafts=drafts)
+    assert chart is not None
+    return chart.requested
+
+
+@pytest.mark.parametrize("as_draft", [True, False])
+@pytest.mark.parametrize(
+    ("content", "counts"),
+    [
+        ({"status": "draft"}, True),
+        ({"status": "active"}, True),
+        ({"status": "on-hold"}, True),
+        ({"status": "completed"}, True),
+        ({"status": "revoked"}, False),
+        ({"status": "entered-in-error"}, False),
+        ({}, False),
+        ({"status": "active", "doNotPerform": True}, False),
+        ({"status": "active", "subject": {"reference": "Patient/other"}}, False),
+    ],
+)
+def test_which_examinations_are_requested(content: Json, counts: bool, as_draft: bool) -> None:
+    code = concept(codes.LOINC, "83311-1")
+    assert requested({"code": code, **content}, as_draft=as_draft) == ({(codes.LOINC, "83311-1")} if counts else set())
+
+
+@pytest.mark.parametrize(
+    "code", [{"text": "DXA"}, {"coding": []}, {"coding": [{"code": "83311-1"}, {"system": codes.LOINC}]}]
+)
+def test_a_request_without_a_code_of_a_system_tells_nothing(code: Json) -> None:
+    assert requested({"status": "active", "code": code}, as_draft=False) == set()
+    assert requested({"status": "active"}, as_draft=True) == set()

@@ -35,6 +35,16 @@ GROUPS = {
     "vitamin_k2",
     "glucocorticoid",
     "proton_pump_inhibitor",
+    "vitamin_k_antagonist",
+    "cardiac_glycoside",
+    "thiazide",
+    "loop_diuretic",
+    "thyroid_hormone",
+    "nephrotoxic",
+    "nsaid",
+    "cdk46_inhibitor",
+    "chemotherapy",
+    "oestrogen_like_herb",
 }
 ROUTES = {"oral", "iv", "sc", "im", "vaginal", "transdermal", "nasal"}
 DRUG_FIELDS = {"en", "zh", "groups", "names", "strength_by_name", "elemental_fraction", "route", "contains"}

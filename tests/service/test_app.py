@@ -250,7 +250,7 @@ def test_what_moves_the_tier_is_named_and_nothing_else_in_hand() -> None:
     record = osteopenia().draft("calcium", dose="600 mg every 1 d").draft("letrozole", selected=False)
     for hook in ORDER_HOOKS:
         card = ask(record, hook).card_with("bma-recommend")
-        assert card["summary"].startswith("With letrozole this patient moves from moderate to high")
+        assert card["summary"].startswith("With letrozole, fracture risk goes from moderate to high")
 
 
 def test_a_draft_replaces_the_listed_order_of_its_id() -> None:
@@ -261,7 +261,7 @@ def test_a_draft_replaces_the_listed_order_of_its_id() -> None:
     assert answer.assessment["tierRule"] == "M2"
     assert answer.assessment["withoutDraftOrders"]["tierRule"] == "H3a"
     card = answer.card_with("bma-consider")
-    assert card["summary"].startswith("With tamoxifen this patient moves from high to moderate")
+    assert card["summary"].startswith("With tamoxifen, fracture risk goes from high to moderate")
 
 
 @pytest.mark.parametrize("hook", ORDER_HOOKS)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import service.app
+from cds_hooks import HOOKS
 from service.cli import main
 from service.demo import demo_request
 from service.words import LANGUAGES
@@ -82,7 +83,7 @@ def test_no_cards_are_said_in_words(run: Run, written: Callable[[Any], Path]) ->
     assert out.startswith("No cards:")
 
 
-@pytest.mark.parametrize("hook", ["order-sign", "order-select"])
+@pytest.mark.parametrize("hook", ["order-sign", "order-select", "medication-refill"])
 def test_the_bundle_s_drafts_are_in_hand_on_an_order_hook(hook: str, run: Run, written: Callable[[Any], Path]) -> None:
     record = osteopenia().draft("letrozole")
     bundle = record.bundle()
@@ -106,9 +107,17 @@ def test_what_cannot_be_read_in_a_bundle_is_said(run: Run, written: Callable[[An
     assert "resources that could not be read: 3" in out
 
 
-@pytest.mark.parametrize("hook", ["patient-view", "order-select", "order-sign"])
+def test_a_bundle_as_an_encounter_starts(run: Run, written: Callable[[Any], Path]) -> None:
+    path = written(osteopenia().bundle())
+    started, viewed = (run("assess", path, "--json", "--hook", hook)[1] for hook in ("encounter-start", "patient-view"))
+    assert json.loads(started)["extension"] == json.loads(viewed)["extension"]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
 def test_a_request_in_a_file_is_treated_as_over_http(hook: str, run: Run, written: Callable[[Any], Path]) -> None:
     record = osteopenia().draft("letrozole")
+    if hook == "problem-list-item-create":
+        record.drafts[:] = [Record().condition("osteoporosis").entries[0][1]["resource"]]
     body = request_body(record.prefetch(omit=["conditions"]), hook, drafts=record.drafts, selections=record.selections)
     status, out, _ = run("assess", written(body), "--json")
     assert status == 0
@@ -147,7 +156,7 @@ PATIENT: Json = {"resourceType": "Patient", "id": "p1"}
         ([], "expected a FHIR Bundle or a CDS Hooks request of patient-view, order-select, order-sign"),
         ("text", "expected a FHIR Bundle or a CDS Hooks request"),
         ({"resourceType": "Patient", "id": "p1"}, "expected a FHIR Bundle or a CDS Hooks request"),
-        ({"hook": "encounter-start", "context": {}}, "expected a FHIR Bundle or a CDS Hooks request"),
+        ({"hook": "encounter-discharge", "context": {}}, "expected a FHIR Bundle or a CDS Hooks request"),
         ({"hook": ["patient-view"]}, "expected a FHIR Bundle or a CDS Hooks request"),
         ({"resourceType": "Bundle"}, "expected one Patient with an id, found none"),
         ({"resourceType": "Bundle", "entry": None}, "expected the entries of the Bundle to be a list"),
@@ -236,5 +245,5 @@ def test_flags_and_file_of_the_server_are_checked(run: Run, tmp_path: Path) -> N
     assert (status, "cannot be read" in err) == (2, True)
     status, _, err = run("serve", "--host", "0.0.0.0")
     assert (status, "allow_non_loopback" in err) == (2, True)
-    status, _, err = run("serve", "--config", ROOT / "deploy" / "production.toml", "--workers", 2)
-    assert (status, "replay = strict" in err) == (2, True)
+    status, _, err = run("serve", "--config", ROOT / "deploy" / "production.toml", "--workers", 0)
+    assert (status, "--workers: expected a whole number" in err) == (2, True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.config import IssuerSettings, Settings, SettingsError, workers_by_default
+from service.config import IssuerSettings, QuietSettings, Settings, SettingsError, workers_by_default
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,6 +48,7 @@ def test_nothing_given_is_demo_mode_on_loopback() -> None:
     assert (settings.mode, settings.host, settings.port) == ("demo", "127.0.0.1", 8080)
     assert (settings.language, settings.market, settings.today) == ("en", "cn", None)
     assert (settings.blocking_threads, settings.max_body_bytes) == (4, 8_388_608)
+    assert (settings.time_limit_seconds, settings.drain_seconds) == (5.0, 20)
     assert (settings.origins, settings.issuers, settings.public_base_url) == (("*",), (), None)
     assert settings.allow_non_loopback is False
     assert (settings.algorithms, settings.open_discovery, settings.replay) == (("ES384", "RS384"), False, "strict")
@@ -73,8 +74,11 @@ def test_every_setting_from_the_file(file: Path) -> None:
         workers = 3
         blocking_threads = 1
         max_body_bytes = 1000
+        time_limit_seconds = 2
+        drain_seconds = 3
         language = "zh"
         market = "us"
+        leading_guideline = "hadji_2017_ai_bone_loss"
         today = 2026-10-01
         public_base_url = "http://localhost:9000"
         origins = ["https://a.example.org", "http://localhost:3000"]
@@ -111,8 +115,11 @@ def test_every_setting_from_the_file(file: Path) -> None:
         workers=3,
         blocking_threads=1,
         max_body_bytes=1000,
+        time_limit_seconds=2.0,
+        drain_seconds=3,
         language="zh",
         market="us",
+        leading_guideline="hadji_2017_ai_bone_loss",
         today=datetime.date(2026, 10, 1),
         public_base_url="http://localhost:9000",
         origins=("https://a.example.org", "http://localhost:3000"),
@@ -148,6 +155,8 @@ def test_every_setting_from_the_environment() -> None:
             "OSTEOHOOKS_WORKERS": "3",
             "OSTEOHOOKS_BLOCKING_THREADS": "1",
             "OSTEOHOOKS_MAX_BODY_BYTES": "1000",
+            "OSTEOHOOKS_TIME_LIMIT_SECONDS": "2",
+            "OSTEOHOOKS_DRAIN_SECONDS": "3",
             "OSTEOHOOKS_LANGUAGE": "zh",
             "OSTEOHOOKS_MARKET": "eu",
             "OSTEOHOOKS_TODAY": "2026-10-01",
@@ -171,6 +180,8 @@ def test_every_setting_from_the_environment() -> None:
         workers=3,
         blocking_threads=1,
         max_body_bytes=1000,
+        time_limit_seconds=2.0,
+        drain_seconds=3,
         language="zh",
         market="eu",
         today=datetime.date(2026, 10, 1),
@@ -226,6 +237,8 @@ def test_the_variable_of_the_test_suite_is_no_setting() -> None:
         ("workers = 0", "expected a whole number, 1 or more, got 0"),
         ("blocking_threads = 0", "expected a whole number, 1 or more, got 0"),
         ("max_body_bytes = 0", "expected a whole number of bytes, 1 or more, got 0"),
+        ("time_limit_seconds = 0", "expected a number above 0, got 0"),
+        ("drain_seconds = 0.5", "expected a whole number of seconds, 1 or more, got 0.5"),
         ('mode = "test"', "expected demo or production, got text"),
         ('host = ""', "expected a host name or an address, got text"),
         ("allow_non_loopback = 1", "expected true or false, got 1"),
@@ -334,11 +347,6 @@ def test_production_with_the_whole_of_its_settings(file: Path) -> None:
             "public_base_url: production needs the https address under which clients reach the service",
         ),
         ({"OSTEOHOOKS_TODAY": "2026-10-01"}, "today: the clock can be set in demo mode only"),
-        (
-            {"OSTEOHOOKS_WORKERS": "2"},
-            "workers: replay = strict lets a token count once, and this version remembers used tokens in each "
-            "worker by itself; set workers to 1, or replay to log",
-        ),
     ],
 )
 def test_production_needs_the_whole_of_its_settings(change: dict[str, str], problem: str, file: Path) -> None:
@@ -456,6 +464,10 @@ def test_the_shipped_production_file_starts_once_it_is_filled_in() -> None:
     assert [issuer.iss for issuer in settings.issuers] == ["https://ehr.example.org/auth"]
 
 
+# Lines that each site fills in for itself.
+MADE_UP = ("database", "state_directory", "comment_keys", "pseudonym_keys")
+
+
 def settings_shown(lines: Sequence[str]) -> set[str]:
     return {line.lstrip("# ").partition(" = ")[0] for line in lines if re.match(r"(# )?[a-z_]+ = ", line)}
 
@@ -463,11 +475,16 @@ def settings_shown(lines: Sequence[str]) -> set[str]:
 def test_the_shipped_production_file_shows_every_setting_of_production() -> None:
     lines = (ROOT / "deploy" / "production.toml").read_text(encoding="utf-8").splitlines()
     tables = lines.index("[[issuers]]")
-    assert settings_shown(lines[:tables]) == set(Settings.__struct_fields__) - {
+    quiet = lines.index("# [[quiet]]")
+    assert settings_shown(lines[:quiet]) == set(Settings.__struct_fields__) - {
         "today",
         "allow_non_loopback",
         "issuers",
+        "fhir_servers",
+        "private_fhir_servers",
+        "quiet",
     }
+    assert settings_shown(lines[quiet:tables]) == set(QuietSettings.__struct_fields__)
     assert settings_shown(lines[tables:]) == set(IssuerSettings.__struct_fields__)
 
 
@@ -475,6 +492,64 @@ def test_the_shipped_production_file_shows_the_defaults() -> None:
     """Those of the checks on clients: whoever leaves a line out gets what the line says."""
     shipped, defaults = Settings.load({}, ROOT / "deploy" / "production.toml"), Settings()
     names = Settings.__struct_fields__[Settings.__struct_fields__.index("algorithms") :]
-    assert len(names) == 9
+    names = tuple(name for name in names if name not in MADE_UP)
+    assert len(names) == 17
     for name in names:
         assert getattr(shipped, name) == getattr(defaults, name)
+
+
+# -- the store ---------------------------------------------------------------------------------------------------------
+
+PSEUDONYM_KEY = "0123456789abcdef0123456789abcdef"
+POSTGRESQL = "postgresql://osteohooks@db.example.org/osteohooks"
+
+
+def test_the_store_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    settings = Settings.load({})
+    assert (settings.database, settings.state_directory) == (None, str(tmp_path / "osteohooks"))
+    assert (settings.comments, settings.comment_keys, settings.pseudonym_keys) == ("drop", (), ())
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/osteohooks:/var/lib/other")  # as systemd sets it
+    assert Settings.load({}).state_directory == "/var/lib/osteohooks"
+    monkeypatch.delenv("STATE_DIRECTORY")
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", "/home/clinic")
+    assert Settings.load({}).state_directory == "/home/clinic/.local/state/osteohooks"
+
+
+def test_the_store_as_the_site_has_it() -> None:
+    settings = Settings.load(
+        {
+            "OSTEOHOOKS_DATABASE": POSTGRESQL,
+            "OSTEOHOOKS_STATE_DIRECTORY": "state",
+            "OSTEOHOOKS_COMMENTS": "encrypt",
+            "OSTEOHOOKS_COMMENT_KEYS": "new,old",
+            "OSTEOHOOKS_PSEUDONYM_KEYS": f"{PSEUDONYM_KEY},{PSEUDONYM_KEY[::-1]}",
+        }
+    )
+    assert (settings.database, settings.state_directory, settings.comments) == (POSTGRESQL, "state", "encrypt")
+    assert settings.comment_keys == ("new", "old")
+    assert settings.pseudonym_keys == (PSEUDONYM_KEY, PSEUDONYM_KEY[::-1])
+
+
+@pytest.mark.parametrize(
+    ("environ", "problem"),
+    [
+        (
+            {"OSTEOHOOKS_DATABASE": "mysql://Quast"},
+            "OSTEOHOOKS_DATABASE: expected the address of a PostgreSQL database, postgresql://USER@HOST/NAME, got text",
+        ),
+        (
+            {"OSTEOHOOKS_PSEUDONYM_KEYS": PSEUDONYM_KEY[1:]},
+            "OSTEOHOOKS_PSEUDONYM_KEYS: expected a list of keys of 32 characters or more, the newest first, got a list",
+        ),
+        ({"OSTEOHOOKS_COMMENTS": "keep"}, "OSTEOHOOKS_COMMENTS: expected drop or encrypt, got text"),
+        ({"OSTEOHOOKS_COMMENTS": "encrypt"}, "comment_keys: comments = encrypt needs one or more keys"),
+        (
+            {"OSTEOHOOKS_DATABASE": POSTGRESQL},
+            "pseudonym_keys: machines that share a database need the same keys; set one or more",
+        ),
+    ],
+)
+def test_a_store_that_is_refused(environ: dict[str, str], problem: str) -> None:
+    assert refused(environ) == (problem,)

@@ -11,7 +11,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from cds_hooks.conformance import KeyMinter, sample_of
+from cds_hooks.conformance import FhirServer, KeyMinter, sample_of
 from service import cli
 from service.app import create_app
 from service.config import Settings
@@ -102,6 +102,25 @@ def test_a_service_that_demands_tokens(reached: type[Reached], sample: Path, key
     assert conformance(BASE, "--sample", sample, *tokens, *jku, "--only", "authentication") == 0
 
 
+def test_a_fhir_server_of_the_suite_s_own(
+    reached: type[Reached], sample: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reached.application = Broken({"fetches nothing"}).app
+    server = ("--fhir-server", "http://127.0.0.1:0/fhir")
+    assert conformance(BASE, "--sample", sample, *server, "--only", "access-fetches") == 0, "advice decides nothing"
+    told = capsys.readouterr().out
+    assert "FAIL  SHOULD  access-fetches" in told
+    assert conformance(BASE, "--sample", sample, "--only", "access-fetches") == 0
+    assert "no address was given for a FHIR server" in capsys.readouterr().out
+
+
+def test_an_address_that_is_taken(reached: type[Reached], sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reached.application = Broken().app
+    with FhirServer("http://127.0.0.1:0/fhir") as server:
+        assert conformance(BASE, "--sample", sample, "--fhir-server", server.base) == 2
+        assert f"--fhir-server: cannot listen at {server.base} (" in said(capsys)
+
+
 @pytest.mark.parametrize("broken", [{"discovery elsewhere"}, {"discovery is a list"}])
 def test_without_discovery_that_is_what_fails(reached: type[Reached], broken: set[str]) -> None:
     reached.application = Broken(broken).app
@@ -142,6 +161,7 @@ def test_a_token_is_missing(reached: type[Reached], sample: Path, capsys: pytest
     [
         (["--only", "A.99"], "--only: there is no check, section or requirement 'A.99'; the sections are discovery, "),
         (["--sample", "none.json"], "none.json: cannot be read"),
+        (["--fhir-server", "https://127.0.0.1:1/fhir"], "--fhir-server: expected an http address with a port, such as"),
         (["--iss", ISSUER], "--token-key and --iss go together"),
         (["--token-key", "none.pem"], "--token-key and --iss go together"),
         (["--token-key", "none.pem", "--iss", ISSUER], "none.pem: cannot be read"),
@@ -164,7 +184,14 @@ def test_a_report_that_cannot_be_written(
 def test_the_demo_under_each_hook() -> None:
     today = date(2026, 11, 20)
     requests_ = {request["hook"]: request for request in sample_requests(today)}
-    assert list(requests_) == ["order-sign", "order-select", "patient-view"]
+    assert list(requests_) == [
+        "order-sign",
+        "order-select",
+        "patient-view",
+        "encounter-start",
+        "medication-refill",
+        "problem-list-item-create",
+    ]
     assert requests_["order-sign"] == json.loads(demo_request("order-sign", today))
     (selection,) = requests_["order-select"]["context"]["selections"]
     assert sample_of(requests_["order-select"]).drafts == {selection}

@@ -19,10 +19,10 @@ def answer(monkeypatch: pytest.MonkeyPatch, mode: Any, *faulty: str) -> tuple[in
     """The status and body of the demo's answer, the cards of some topics being impossible to build."""
     build = speak._card
 
-    def card(decision: Any, voice: Any, fill: Any, topic: str, findings: Any) -> Card:
+    def card(decision: Any, voice: Any, fill: Any, topic: str, findings: Any, offered: set[str]) -> Card:
         if topic in faulty:
             raise KeyError("the name of a patient")
-        return build(decision, voice, fill, topic, findings)
+        return build(decision, voice, fill, topic, findings, offered)
 
     monkeypatch.setattr(speak, "_card", card)
     client = create_app(Settings(mode=mode, today=TODAY), in_process=True).test_client()

@@ -43,10 +43,16 @@ def dose_of(order: Order) -> Any:
     return rate["doseQuantity"]
 
 
+class Suggested(msgspec.Struct):
+    """An action, its resource as our own reader has it."""
+
+    resource: Resource
+
+
 def read_back(order: Order, language: str = "en") -> Use:
     """The order as our own reader understands it in the hook's drafts."""
-    sent = bytes(order.encode(language, "p1"))
-    draft = msgspec.json.decode(sent, type=Resource)
+    (action,) = msgspec.json.decode(order.creation(language, "p1"), type=list[Suggested])
+    draft = action.resource
     patient = Resource(resourceType="Patient", id="p1", birthDate="1958-01-01", gender="female")
     today = datetime.date(2026, 11, 20)
     chart = RecordReader().read("p1", [Entry(resource=patient)], [], today, drafts=[Entry(resource=draft)])
@@ -106,7 +112,8 @@ def _untexted(node: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 @BY_ID
 def test_the_patient_stands_in_every_order_and_cannot_leave_the_string(order: Order) -> None:
     for patient in ("p1", 'a"b\\'):
-        decoded = msgspec.json.decode(bytes(order.encode("zh", patient)))
+        (action,) = msgspec.json.decode(order.creation("zh", patient))
+        decoded = action["resource"]
         assert decoded["subject"] == {"reference": f"Patient/{patient}"}
         assert decoded == {**order.resource["zh"], "subject": decoded["subject"]}
 
@@ -116,9 +123,10 @@ def named_by_pages() -> set[str]:
     for market in MARKETS:
         rules = load_rules(market)
         named |= {agent.order for agent in rules.agents if agent.order}
-        for page in rules.guideline.sections:
-            for outcome in page.outcomes.values():
-                named |= {*outcome.orders, *outcome.orders_for.values()}
+        for guideline in rules.guidelines.values():
+            for page in guideline.sections:
+                for outcome in page.outcomes.values():
+                    named |= {*outcome.orders, *outcome.orders_for.values()}
     return named
 
 
@@ -134,13 +142,14 @@ def test_the_drug_is_one_we_know(order: Order) -> None:
 @pytest.mark.parametrize("market", MARKETS)
 def test_an_agent_is_ordered_as_its_page_says(market: str) -> None:
     rules = load_rules(market)
-    numbers = section(rules, "bone_modifying_agents").numbers
+    page = section(rules, "bone_modifying_agents")
+    rows = {row["id"]: row for row in page.page["agents"]}
     assert [agent.rank for agent in rules.agents if agent.rank] == [1, 2, 3]
     for agent in rules.agents:
         assert agent.order is not None
         order = ORDERS[agent.order]
         assert order.drug == agent.drug
-        dose, interval = stated(agent.words, numbers)
+        dose, interval = stated(Words({"en": rows[agent.id]["en"]}), page.numbers)
         check_dose(order, dose)
         check_interval(order, interval)
         assert ROUTES[dosage(order)["route"]["coding"][0]["code"]] == agent.route

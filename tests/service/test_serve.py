@@ -83,7 +83,7 @@ def test_the_server_greets_answers_and_stops(tmp_path: Path) -> None:
             assert any(line.startswith("[WARNING] ") for line in lines)
             assert f"Discovery: {url}/cds-services" in lines
             discovered = requests.get(f"{url}/cds-services", timeout=10)
-            assert len(discovered.json()["services"]) == 3
+            assert len(discovered.json()["services"]) == 6
             # curl is assumed by the line itself; without it this fails here and says so.
             pasted = subprocess.run(["bash", "-c", lines[-1]], capture_output=True, text=True, check=False)
             assert (pasted.returncode, pasted.stderr) == (0, ""), "the printed line does not run: is curl installed?"

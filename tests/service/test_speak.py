@@ -79,7 +79,7 @@ class Longest:
         return longest([self._phrase("not_recorded"), *(amount(v, definition["unit"], language) for v in values)])
 
     def _of_finding(self, name: str) -> str:
-        gates = [gate for gate in self._rules.gates if self._outcome in (gate.outcome, gate.asks)]
+        gates = [gate for gate in self._rules.table.gates if self._outcome in (gate.outcome, gate.asks)]
         if name == "drug":
             return self._drugs(gates)
         if name == "reason":

@@ -221,6 +221,22 @@ def test_413_for_a_body_in_chunks() -> None:
     check_refusal(chunked(padded(MAX_BODY + 1)), 413, "too-long")
 
 
+def test_a_body_that_comes_in_pieces() -> None:
+    class Dripping(BytesIO):
+        """Gives less than it is asked for, as a server may."""
+
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(min(7, size or 7))
+
+    raw = padded(MAX_BODY)
+    response = CLIENT.post(
+        "/cds-services/view",
+        content_type="application/json",
+        environ_overrides={"wsgi.input": Dripping(raw), "CONTENT_LENGTH": str(len(raw))},
+    )
+    assert response.status_code == 200
+
+
 def test_400_for_a_body_shorter_than_announced() -> None:
     response = CLIENT.post(
         "/cds-services/view",

@@ -12,12 +12,25 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from werkzeug.serving import make_server
 
-from cds_hooks.conformance import CHECKS, REASONS, REQUIREMENTS, KeyMinter, Result, Sample, Target, run, sample_of
+from cds_hooks import HOOKS
+from cds_hooks.conformance import (
+    CHECKS,
+    REASONS,
+    REQUIREMENTS,
+    FhirServer,
+    KeyMinter,
+    Result,
+    Sample,
+    Target,
+    run,
+    sample_of,
+)
 from service.app import create_app
 from service.config import Settings
 from service.demo import sample_requests
 from tests.broken_parts import SAMPLE, Checks
 from tests.broken_service import (
+    ACCESS_FAULTS,
     ALONE_FAULTS,
     ALONE_TOKEN_FAULTS,
     FAULTS,
@@ -37,8 +50,8 @@ MITRE_REQUIREMENTS = 220  # of CDS Hooks 2.0, as Inferno has them
 
 
 def test_the_requirements_are_numbered_without_a_gap() -> None:
-    assert [int(name.rpartition("-")[2]) for name in REQUIREMENTS] == list(range(1, 70))
-    assert {name.rpartition("-")[0] for name in REQUIREMENTS} == {f"A.{section}" for section in range(1, 11)}
+    assert [int(name.rpartition("-")[2]) for name in REQUIREMENTS] == list(range(1, 71))
+    assert {name.rpartition("-")[0] for name in REQUIREMENTS} == {f"A.{section}" for section in range(1, 12)}
 
 
 def test_each_requirement_is_checked_or_has_a_reason_why_not() -> None:
@@ -69,7 +82,7 @@ def minter() -> KeyMinter:
     return KeyMinter(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), ISSUER)
 
 
-def results(faults: Collection[str], *, demands_tokens: bool) -> list[Result]:
+def results(faults: Collection[str], *, demands_tokens: bool, fhir_server: FhirServer | None = None) -> list[Result]:
     """What the suite finds on the broken service with these faults."""
     service = Broken(faults, public_key=minter().public_key if demands_tokens else None, base=BASE)
     target = Target(
@@ -79,6 +92,7 @@ def results(faults: Collection[str], *, demands_tokens: bool) -> list[Result]:
         minter=minter() if demands_tokens else None,
         oversize=LARGEST + 1,
         clock=service.clock,
+        fhir_server=fhir_server,
     )
     return list(run(target))
 
@@ -92,8 +106,11 @@ def test_without_a_fault_everything_passes_that_applies(demands_tokens: bool) ->
     found = results((), demands_tokens=demands_tokens)
     assert [result for result in found if result.verdict == "fail"] == []
     for_tokens = {check.id for check in CHECKS if check.section == "authentication"} | {"feedback-token"}
+    for_access = {check.id for check in CHECKS if check.section == "access"}
     not_applicable = {"https", "template-order", "system-actions", "system-action-description"}
-    assert with_verdict("not applicable", found) == not_applicable | (set() if demands_tokens else for_tokens)
+    assert with_verdict("not applicable", found) == not_applicable | for_access | (
+        set() if demands_tokens else for_tokens
+    )
 
 
 @pytest.mark.parametrize(("fault", "checks"), [*FAULTS.items(), *ALONE_FAULTS.items()])
@@ -106,6 +123,20 @@ def test_a_fault_of_authentication_is_found_and_nothing_else(fault: str, checks:
     assert with_verdict("fail", results({fault}, demands_tokens=True)) == set(checks)
 
 
+def test_without_a_fault_everything_passes_with_a_fhir_server() -> None:
+    with FhirServer("http://127.0.0.1:0/fhir") as server:
+        found = results((), demands_tokens=False, fhir_server=server)
+    assert [result for result in found if result.verdict == "fail"] == []
+    assert {check.id for check in CHECKS if check.section == "access"} <= with_verdict("pass", found)
+
+
+@pytest.mark.parametrize(("fault", "checks"), ACCESS_FAULTS.items())
+def test_a_fault_of_access_is_found_and_nothing_else(fault: str, checks: Checks) -> None:
+    with FhirServer("http://127.0.0.1:0/fhir") as server:
+        found = results({fault}, demands_tokens=False, fhir_server=server)
+    assert with_verdict("fail", found) == set(checks)
+
+
 def test_all_faults_at_once_are_found_and_nothing_else() -> None:
     planted = {**FAULTS, **TOKEN_FAULTS}
     expected = {check for checks in planted.values() for check in checks}
@@ -113,7 +144,7 @@ def test_all_faults_at_once_are_found_and_nothing_else() -> None:
 
 
 def test_every_check_can_fail() -> None:
-    planted = {**FAULTS, **TOKEN_FAULTS, **ALONE_FAULTS, **ALONE_TOKEN_FAULTS}
+    planted = {**FAULTS, **TOKEN_FAULTS, **ALONE_FAULTS, **ALONE_TOKEN_FAULTS, **ACCESS_FAULTS}
     found = {check for checks in planted.values() for check in checks}
     assert {check.id for check in CHECKS} - found == {"https"}  # which has a test of its own below
 
@@ -140,11 +171,12 @@ def our_samples(today: date) -> list[Sample]:
     return [sample_of(request, required=("patient",)) for request in sample_requests(today)]
 
 
-def check_ours(found: list[Result]) -> None:
-    """Ours passes whatever applies to a service that has neither links, system actions nor feedback."""
+def check_ours(found: list[Result], *, access: bool = False) -> None:
+    """Ours passes whatever applies to a service that has neither links nor system actions."""
     assert [result for result in found if result.verdict == "fail"] == []
     skipped = [result for result in found if result.verdict == "not applicable"]
-    assert {result.notes for result in skipped if result.check.section not in ("authentication", "feedback")} == {
+    assert {result.notes for result in skipped if result.check.section != "authentication"} == {
+        ("no key was given to make tokens with",),
         ("no service has usageRequirements",),
         ("no service has version or hookVersion",),
         ("no template uses the result of another",),
@@ -152,6 +184,7 @@ def check_ours(found: list[Result]) -> None:
         ("no card had links",),
         ("no answer to a sample request changes a draft order",),
         ("the service is on this machine",),
+        *([] if access else [("no address was given for a FHIR server of the suite's own",)]),
     }
 
 
@@ -160,8 +193,21 @@ def test_our_service_passes() -> None:
     target = Target(BASE, our_samples(TODAY), session=session_on(application))
     check_ours(list(run(target)))
     hooks = {service.hook for service in target.sampled()}
-    assert hooks == {"patient-view", "order-select", "order-sign"}
+    assert hooks == HOOKS.keys()
     assert all(target.answer(service).cards for service in target.sampled()), "an answer without cards shows little"
+
+
+@pytest.mark.parametrize(("seconds", "deadline"), [(30.0, False), (0.2, True)])
+def test_our_service_passes_with_access_to_a_fhir_server(seconds: float, deadline: bool) -> None:
+    """All but the deadline with more time than any machine needs; the deadline by itself."""
+    with FhirServer("http://127.0.0.1:0/fhir") as server:
+        settings = Settings(today=TODAY, private_fhir_servers=(server.base,), fhir_seconds=seconds)
+        session = session_on(create_app(settings))
+        target = Target(BASE, our_samples(TODAY), session=session, fhir_server=server, timeout=60)
+        checks = [check for check in CHECKS if check.section == "access"]
+        chosen = [check for check in checks if (check.id == "access-has-a-deadline") == deadline]
+        assert {result.verdict for result in run(target, chosen)} == {"pass"}
+        assert server.calls
 
 
 @contextmanager

@@ -73,7 +73,8 @@ def test_it_has_every_route_of_the_services_and_no_other() -> None:
     assert {method for _, method in routed} == {method for _, method in operations(document)}
     invoked = {path for path, method in operations(document) if method == "POST"}
     listed = ours().test_client().get("/cds-services").get_json()["services"]
-    assert invoked == {f"/cds-services/{service['id']}" for service in listed}
+    addresses = {f"/cds-services/{service['id']}" for service in listed}
+    assert invoked == addresses | {f"{address}/feedback" for address in addresses}
 
 
 def test_under_a_prefix() -> None:
@@ -100,6 +101,9 @@ def test_requests_and_answers_keep_its_schemas() -> None:
         assert list(validator(document, "response").iter_errors(target.answer(service).document)) == []
         refused = target.invoke(service, b"{}", "nothing")
         assert list(validator(document, "outcome").iter_errors(refused.document)) == []
+    reported = {"card": "c", "outcome": "overridden", "outcomeTimestamp": "2026-11-20T08:30:00Z"}
+    assert list(validator(document, "feedback").iter_errors({"feedback": [reported]})) == []
+    assert list(validator(document, "feedback").iter_errors({"feedback": [{**reported, "outcome": "ignored"}]}))
     assert list(validator(document, "order-sign").iter_errors({"hook": "order-sign"}))
     assert list(validator(document, "response").iter_errors({"cards": [{}]}))
 

@@ -136,7 +136,7 @@ def test_in_one_pass_or_piece_by_piece_the_request_is_the_same() -> None:
 
 def test_bundles_within_bundles_cost_no_other() -> None:
     deep = json.dumps({"resourceType": "Bundle"})
-    for _ in range(200):
+    for _ in range(30):
         deep = f'{{"resourceType":"Bundle","entry":[{{"resource":{deep}}}]}}'
     raw = body(view(prefetch={"dxa": ONE})).replace(b'"prefetch": {', f'"prefetch": {{"patient":{deep},'.encode())
     request = PARSER.parse(raw, PATIENT_VIEW, PREFETCH)

@@ -163,7 +163,7 @@ def test_every_flaw_of_the_envelope_is_named_with_its_path_and_kind() -> None:
         "context.patientId": (
             "value",
             "context.patientId: received an object; "
-            "expected the id of the patient: letters, digits and - . _ ~ : only.",
+            "expected the id of the patient: letters, digits and - . _ ~ : only, 255 at most.",
         ),
         "context.encounterId": (
             "value",
@@ -213,7 +213,8 @@ def after(member: bytes) -> bytes:
 
 
 NOT_JSON = "The body is not valid JSON."
-TOO_DEEP = "The body is nested too deeply."
+TOO_DEEP = "The body is nested too deeply: more than 128 levels."
+BYTE_ORDER_MARK = "The body begins with a byte order mark, which JSON does not have."
 NOT_UTF8 = "The body is not UTF-8 text."
 UNREADABLE = "The request cannot be read: a member is there twice, or a number is out of range."
 
@@ -228,8 +229,14 @@ UNREADABLE = "The request cannot be read: a member is there twice, or a number i
         pytest.param(after(b'"a":NaN'), NOT_JSON, id="not a number"),
         pytest.param(after(b'"a":1,'), NOT_JSON, id="a last comma"),
         pytest.param(after(b'"a":"\\ud800"'), NOT_JSON, id="half a surrogate pair"),
-        pytest.param(b"\xef\xbb\xbf" + body(view()), NOT_JSON, id="a byte order mark"),
+        pytest.param(b"\xef\xbb\xbf" + body(view()), BYTE_ORDER_MARK, id="a byte order mark"),
         pytest.param(json.dumps(view()).encode("utf-16"), NOT_UTF8, id="UTF-16"),
+        pytest.param(json.dumps(view()).encode("utf-16-le"), NOT_JSON, id="UTF-16 without its mark"),
+        pytest.param(json.dumps(view()).encode("utf-32-be"), NOT_JSON, id="UTF-32"),
+        pytest.param(json.dumps(view(a="骨"), ensure_ascii=False).encode("gb18030"), NOT_UTF8, id="GB 18030"),
+        pytest.param(after(b'"a":Infinity'), NOT_JSON, id="infinity"),
+        pytest.param(after(b'"prefetch":{"dxa":{"resourceType":"x","valueInteger":-Infinity}}'), NOT_JSON, id="-inf"),
+        pytest.param(after(b'"a":' + b"[" * 128 + b"]" * 128), TOO_DEEP, id="just too deep"),
         pytest.param(after('"a":"é"'.encode("latin-1")), NOT_UTF8, id="Latin-1 where nobody reads"),
         pytest.param(after(b'"a":' + b"[" * 100_000 + b"]" * 100_000), TOO_DEEP, id="deep"),
         pytest.param(after(b'"prefetch":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000), TOO_DEEP, id="deep objects"),

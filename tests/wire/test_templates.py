@@ -74,3 +74,71 @@ def test_a_flaw_tells_which_tokens_there_are() -> None:
     (flaw,) = template_flaws(PATIENT_VIEW, {"key": "Patient/{{patient}}"})
     assert "context.encounterId, context.patientId, context.userId, today()" in flaw
     assert "{{patient}}" in flaw
+
+
+# -- the 3.0 ballot ----------------------------------------------------------------------------------------------------
+
+PATIENT = "Patient/{{context.patientId}}"
+DRUGS = "context.draftOrders.entry.resource.ofType(MedicationRequest).medication.resolve().id"
+BALLOT = {
+    "patient": PATIENT,
+    "meds": f"Medication?_id={{{{{DRUGS}}}}}",
+    "doctors": "Practitioner?_id={{%patient.generalPractitioner.resolve().ofType(Practitioner).id}}",
+    "labs": "Observation?patient={{%context.patientId|%patient.id}}&_maxresults=5",
+    "roles": "PractitionerRole?practitioner={{%doctors.entry.resource.id}}",
+}
+
+
+def test_the_ballot_s_grammar_where_it_is_asked_for() -> None:
+    assert template_flaws(ORDER_SELECT, BALLOT, ballot=True) == ()
+    flaws = template_flaws(ORDER_SELECT, BALLOT)
+    assert {flaw.partition(":")[0] for flaw in flaws} == {f'prefetch "{key}"' for key in BALLOT if key != "patient"}
+    reasons = " ".join(flaws)
+    for reason in ("paths belong to the 3.0 ballot", "alternatives belong to the 3.0 ballot", '"_maxresults" is more'):
+        assert reason in reasons
+
+
+def test_lookups_may_use_it() -> None:
+    lookups = {"meds": BALLOT["meds"], "labs": BALLOT["labs"]}
+    assert template_flaws(ORDER_SELECT, {"patient": PATIENT}, lookups) == ()
+
+
+@pytest.mark.parametrize(
+    ("templates", "flaw"),
+    [
+        ({"a": "Patient/{{%b.id}}"}, 'prefetch "a": %b is no prefetch key'),
+        ({"a": "Patient/{{%b.id}}", "b": PATIENT}, 'prefetch "a": %b stands after it'),
+        ({"a": "Patient/{{context.draftOrders.where(x).id}}"}, "is no element name"),
+        ({"a": "Patient/{{context.draftOrders}}"}, "the hook has no such token"),
+        ({"a": "Patient/{{context.nothing}}"}, "the hook has no such token"),
+        ({"a": "Patient/{{context.nothing.id}}"}, "the context has no such member"),
+        ({"a": "Patient/{{%patient}}"}, "no user id, today(), path from context or path from %key"),
+    ],
+)
+def test_a_flaw_of_the_ballot_s_grammar(templates: dict[str, str], flaw: str) -> None:
+    (found,) = template_flaws(ORDER_SELECT, templates, ballot=True)
+    assert flaw in found
+
+
+@pytest.mark.parametrize(
+    ("templates", "circle"),
+    [
+        ({"a": "Patient/{{%a.id}}"}, {"%a needs %a"}),
+        ({"a": "Patient/{{%b.id}}", "b": "Patient/{{%a.id}}"}, {"%a needs %b needs %a", "%b needs %a needs %b"}),
+    ],
+)
+def test_keys_that_need_each_other_in_a_circle(templates: dict[str, str], circle: set[str]) -> None:
+    flaws = template_flaws(ORDER_SELECT, templates, ballot=True)
+    assert any(f"prefetch: {one}, a circle" in flaws for one in circle)
+
+
+def test_a_lookup_is_no_second_prefetch_key() -> None:
+    flaws = template_flaws(ORDER_SELECT, {"patient": PATIENT}, {"patient": PATIENT})
+    assert flaws == ('lookup "patient": is a prefetch key as well',)
+
+
+def test_a_lookup_s_own_flaws_are_named() -> None:
+    (flaw,) = template_flaws(PATIENT_VIEW, {"patient": PATIENT}, {"x": "Medication?_id={{context.draftOrders.id}}"})
+    assert flaw.startswith('lookup "x": ')
+    (flaw,) = template_flaws(PATIENT_VIEW, {"patient": PATIENT}, {"x": "Medication?_id={{%later.id}}"})
+    assert flaw == 'lookup "x": %later is no prefetch key'

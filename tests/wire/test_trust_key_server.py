@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cds_hooks import FetchedKeys, KeysAway, Unfetched, addresses, download
-from cds_hooks.key_server import _Deadline
+from cds_hooks.deadline import Deadline
 from cds_hooks.minting import SigningKey
 from tests.wire.clients import JKU, KEY, answer, certificate, key_set, serving
 
@@ -341,8 +341,8 @@ def test_a_slow_server_that_is_in_time() -> None:
 def test_a_connection_made_after_the_deadline_is_ended_at_once() -> None:
     ours, theirs = socket.socketpair()
     theirs.settimeout(5)
-    with ours, theirs, _Deadline(60) as deadline:
-        deadline._end()
+    with ours, theirs, Deadline(60) as deadline:
+        deadline.end()
         deadline.hold(ours)
         assert theirs.recv(1) == b""
     assert deadline.over
@@ -351,10 +351,10 @@ def test_a_connection_made_after_the_deadline_is_ended_at_once() -> None:
 def test_a_connection_that_has_ended_before_the_deadline_troubles_nobody() -> None:
     ours, theirs = socket.socketpair()
     theirs.settimeout(5)
-    with socket.socket() as unconnected, ours, theirs, _Deadline(60) as deadline:
+    with socket.socket() as unconnected, ours, theirs, Deadline(60) as deadline:
         deadline.hold(unconnected)
         deadline.hold(ours)
-        deadline._end()
+        deadline.end()
         assert theirs.recv(1) == b""
 
 

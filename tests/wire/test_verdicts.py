@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_hooks import HOOKS, BadRequest
+from cds_hooks import HOOKS, ORDER_SELECT, BadRequest
 from cds_hooks.hooks import Hook
 from cds_hooks.schema import load
 from tests.wire.record import HOOK_INSTANCE, PARSER, Json, body, bundle, observation
@@ -24,9 +24,12 @@ ABSENT = object()
 # What a client might put anywhere; the word shows whether a value is repeated in an error.
 WORD = "Trillian"
 VALUES: Sequence[Any] = (
-    ABSENT, None, True, False, 0, 5, -1, 3600.0, 3.5, 1e300, "", "  ", "\n", WORD, f"{WORD}\n", f"{WORD}/{WORD}",
-    f"Patient/{WORD}", "Patient/", "Bearer", "bearer", "Bearer\n", f"{HOOK_INSTANCE}\n", HOOK_INSTANCE.upper(),
-    "patient-view", "http://", f"https://{WORD}", f"https://{WORD} x", f"https://{WORD}/\n", [], [None], [5], [WORD],
+    ABSENT, None, True, False, 0, 5, -1, 3600.0, 3.5, 1e300, "", "  ", "\n", "\x1c", "\x85\ufeff", WORD, f"{WORD}\n",
+    f"{WORD}/{WORD}",
+    f"Patient/{WORD}", "Patient/", "i" * 255, "i" * 256, "Bearer", "bearer", "Bearer\n",
+    f"{HOOK_INSTANCE}\n", HOOK_INSTANCE.upper(),
+    "patient-view", "http://", f"https://{WORD}", f"https://{WORD} x", f"https://{WORD}/\n",
+    f"https://{WORD}/\x1f", [], [None], [5], [WORD],
     [""], [[]], {}, {WORD: 5}, {"resourceType": "Bundle"}, {"resourceType": WORD}, {"resourceType": None},
     bundle(observation("o1")), bundle(entry=None), bundle(entry=[None]), bundle(entry={}),
 )  # fmt: skip
@@ -39,7 +42,10 @@ def full(hook: Hook) -> Json:
         "patientId": "p1",
         "encounterId": "e1",
         "selections": ["MedicationRequest/1", "MedicationRequest/2"],
-        "draftOrders": {**bundle(observation("o1")), "total": 1, "link": [{"relation": "self"}]},
+        **{
+            member: {**bundle(observation("o1")), "total": 1, "link": [{"relation": "self"}]}
+            for member in ("draftOrders", "medications", "conditions")
+        },
     }
     known = {field.name for field in hook.context}
     return {
@@ -112,10 +118,12 @@ def refused(hook: Hook, request: Any) -> BadRequest | None:
 def test_each_change_of_each_member(hook: Hook) -> None:
     request = full(hook)
     assert not check(hook, request)
-    verdicts = [check(hook, changed(request, path, value)) for path in paths(request) for value in VALUES]
+    # Outside the context the hooks are alike: it is enough to change one of them everywhere.
+    places = [path for path in paths(request) if hook is ORDER_SELECT or path[0] in ("context", "hook")]
+    verdicts = [check(hook, changed(request, path, value)) for path in places for value in VALUES]
     # Neither all good nor all bad: the corpus has both sides of every rule.
-    assert verdicts.count(True) > 300
-    assert verdicts.count(False) > 300
+    assert verdicts.count(True) > 100
+    assert verdicts.count(False) > 30
 
 
 @pytest.mark.parametrize("hook", HOOKS.values(), ids=HOOKS)
@@ -126,12 +134,11 @@ def test_a_body_that_is_no_object(hook: Hook) -> None:
 
 
 @pytest.mark.parametrize("hook", HOOKS.values(), ids=HOOKS)
-@pytest.mark.parametrize(
-    "path", [("hook",), ("hookInstance",), ("context",), ("context", "userId"), ("context", "patientId")]
-)
-@pytest.mark.parametrize("value", [ABSENT, None, 5, "", " ", []])
-def test_what_must_be_there_must_be_right(hook: Hook, path: Path, value: Any) -> None:
-    assert check(hook, changed(full(hook), path, value))
+@pytest.mark.parametrize("value", [ABSENT, None, 5, "", " ", ["", 5]])
+def test_what_must_be_there_must_be_right(hook: Hook, value: Any) -> None:
+    required = [("context", field.name) for field in hook.context if field.required]
+    for path in (("hook",), ("hookInstance",), ("context",), *required):
+        assert check(hook, changed(full(hook), path, value)), path
 
 
 @given(st.data())

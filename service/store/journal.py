@@ -1,0 +1,176 @@
+"""The journal of what was answered: an answer only adds to a queue in memory, and a thread writes it out.
+
+So the store can neither delay nor break an answer. While it is slow or away the queue grows; when that is full, what
+comes is lost, and counted.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.store.database import Database, StoreAway, insert_new
+from service.store.tables import answered
+
+__all__ = ["Journal", "Row"]
+
+# Rows: some 500 bytes each, so 25 MB at the most; at ten rows an answer and ten answers a second, eight minutes.
+_MOST: Final = 50_000
+_BATCH: Final = 1_000
+# Seconds: how long rows are gathered before they are written, and until a failed write is tried again.
+_GATHER: Final = 0.1
+_RETRY: Final = 1.0
+_WITHIN: Final = 10.0
+# A row that has waited so long says that the store is behind.
+_LATE: Final = 5.0
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One finding of one answer, as the table `answered` has it; `patient` and `evidence` are keyed digests."""
+
+    at: datetime
+    card: str
+    position: int
+    service: str
+    hook: str
+    rule: str
+    outcome: str
+    edition: str
+    indicator: str
+    language: str
+    patient: str
+    evidence: str
+    held: str | None = None
+    issuer: str | None = None
+    tenant: str | None = None
+    role: str | None = None
+
+
+class Journal:
+    """The journal of one process. `on_lost` is told of every row that is lost, by the cause in one word."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        most: int = _MOST,
+        retry: float = _RETRY,
+        on_lost: Callable[[str, int], None] = lambda cause, rows: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database, self._most, self._retry, self._on_lost, self._clock = database, most, retry, on_lost, clock
+        self._queue: deque[tuple[float, Row]] = deque()
+        self._lock = threading.Lock()
+        self._wake, self._closed = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+        self._away: str | None = None
+        self._lost = 0
+
+    @property
+    def queued(self) -> int:
+        """How many rows wait to be written."""
+        return len(self._queue)
+
+    @property
+    def lost(self) -> int:
+        """How many rows were never written, so far."""
+        return self._lost
+
+    @property
+    def state(self) -> str | None:
+        """Why rows are not written, in one word: the cause of a failed write, or `behind`; None where all is well."""
+        if self._away is not None:
+            return self._away
+        try:
+            since = self._queue[0][0]
+        except IndexError:
+            return None
+        return "behind" if self._clock() - since > _LATE else None
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Have rows written, soon; never waits and never fails."""
+        if len(self._queue) + len(rows) > self._most:
+            self._lose("full", len(rows))
+            return
+        now = self._clock()
+        self._queue.extend([(now, row) for row in rows])
+        if not self._wake.is_set():
+            if self._thread is None:
+                self._start()
+            self._wake.set()
+
+    def close(self, within: float = 5.0) -> None:
+        """Write what waits, as far as that succeeds in so many seconds; the rest is lost."""
+        self._closed.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(within)
+        left = len(self._queue)
+        self._queue.clear()
+        if left:
+            self._lose("closed", left)
+
+    def _lose(self, cause: str, rows: int) -> None:
+        with self._lock:
+            self._lost += rows
+        self._on_lost(cause, rows)
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="osteohooks-journal", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while not (self._closed.is_set() and not self._queue):
+            self._wake.wait()
+            self._closed.wait(_GATHER)
+            self._wake.clear()
+            while self._queue:
+                if self._write():
+                    continue
+                if self._closed.wait(self._retry):
+                    return
+
+    def _write(self) -> bool:
+        """Write the oldest rows; whether that succeeded. They wait on until it has."""
+        rows = [msgspec.structs.asdict(row) for _, row in islice(self._queue, _BATCH)]
+        try:
+            self._insert(rows)
+        except StoreAway as away:
+            if self._away is None:
+                _log.warning("the store is away for the journal: %s", away)
+            self._away = str(away)
+            return False
+        if self._away is not None:
+            _log.warning("the store is back for the journal")
+        self._away = None
+        for _ in rows:
+            self._queue.popleft()
+        return True
+
+    def _insert(self, rows: list[dict[str, Any]]) -> None:
+        def insert(connection: Connection) -> None:
+            # A row that is there already is of the same answer, given twice, or of a write that was given up too soon.
+            connection.execute(insert_new(connection, answered), rows)
+
+        try:
+            self._database.write(insert, within=_WITHIN)
+        except (SQLAlchemyError, ValueError) as error:  # a value that the database does not take
+            if len(rows) > 1:
+                for row in rows:
+                    self._insert([row])
+                return
+            _log.error("a row of the journal cannot be written: %s", type(error).__name__)
+            self._lose("refused", 1)

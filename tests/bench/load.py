@@ -1,0 +1,66 @@
+"""Load on a server, by wrk: how many answers, how fast, how many errors."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+__all__ = ["Load", "Outcome", "missing_tools"]
+
+SCRIPT: Final = Path(__file__).with_name("load.lua")
+MARK: Final = "OUTCOME "
+
+
+class Outcome(Struct, frozen=True):
+    """What came of one load. `bytes` came in, headers included; `errors` counts every answer but 2xx and 3xx."""
+
+    requests: int
+    seconds: float
+    bytes: int
+    p50_ms: float
+    p99_ms: float
+    errors: int
+
+    @property
+    def rate(self) -> float:
+        """Answers a second."""
+        return self.requests / self.seconds
+
+
+class Load(Struct, frozen=True):
+    """One body posted over and over to one address over some connections; `pause_ms` between two of one connection."""
+
+    url: str
+    body: Path
+    language: str
+    connections: int
+    seconds: float
+    pause_ms: float = 0.0
+
+    def run(self) -> Outcome:
+        """Raises CalledProcessError when wrk cannot do it."""
+        done = subprocess.run(self.command(), check=True, capture_output=True, text=True)
+        return outcome_in(done.stdout)
+
+    def command(self) -> list[str]:
+        """wrk takes whole seconds; one thread makes more load than two cores can answer."""
+        options = ["-t1", f"-c{self.connections}", f"-d{max(1, round(self.seconds))}s", "--timeout", "20s"]
+        return ["wrk", *options, "-s", str(SCRIPT), self.url, "--", str(self.body), self.language, str(self.pause_ms)]
+
+
+def outcome_in(printed: str) -> Outcome:
+    """The outcome in what wrk printed. Raises ValueError where there is none."""
+    lines = [line.removeprefix(MARK) for line in printed.splitlines() if line.startswith(MARK)]
+    if len(lines) != 1:
+        raise ValueError(f"wrk printed {len(lines)} outcomes")
+    return msgspec.json.decode(lines[0], type=Outcome)
+
+
+def missing_tools() -> list[str]:
+    """What must be installed before anything can be measured, each with the way to get it."""
+    return [] if shutil.which("wrk") else ["wrk, the load generator (on Debian and Ubuntu: apt install wrk)"]

@@ -1,0 +1,133 @@
+"""What the benchmark rests on: the same bodies everywhere, a baseline that does its part, figures read right."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.bench import baseline
+from tests.bench.against_baseline import OUTPUT
+from tests.bench.bodies import bodies, view
+from tests.bench.growth import exponent
+from tests.bench.load import Load, outcome_in
+from tests.bench.rounds import Spread, ratios, spread
+from tests.bench.soak import FailingServer, Sample, judged
+from tests.fhir_pieces import TODAY
+from tests.front_door import application, post
+
+DIGESTS = {"15 resources": "852a8073d38958f0", "200 resources": "70fccc09fd1e979d", "draft order": "47104d39b6209c7c"}
+
+
+def test_the_bodies_are_the_same_everywhere() -> None:
+    made = {name: hashlib.sha256(body.content).hexdigest()[:16] for name, body in bodies().items()}
+    random.seed(7)
+    assert made == {name: hashlib.sha256(body.content).hexdigest()[:16] for name, body in bodies().items()}
+    assert made == DIGESTS
+
+
+@pytest.mark.parametrize(("name", "kilobytes"), [("15 resources", 30), ("200 resources", 400)])
+def test_the_bodies_have_the_size_they_are_quoted_with(name: str, kilobytes: int) -> None:
+    body = bodies()[name]
+    assert body.resources == int(name.split(maxsplit=1)[0])
+    assert len(body.content) == pytest.approx(kilobytes * 1000, rel=0.05)
+
+
+@pytest.mark.parametrize("resources", [5, 10, 15, 16, 100, 1000])
+def test_a_body_has_as_many_resources_as_asked_for(resources: int) -> None:
+    prefetch = json.loads(view(resources).content)["prefetch"]
+    assert 1 + sum(bundle["total"] for key, bundle in prefetch.items() if key != "patient") == resources
+
+
+@pytest.mark.parametrize("name", ["15 resources", "200 resources", "draft order"])
+@pytest.mark.parametrize("narrative", [0.0, 0.5])
+def test_every_body_puts_the_rules_to_work(name: str, narrative: float) -> None:
+    body = bodies(narrative)[name]
+    answer = post(body.content, body.hook, today=TODAY)
+    assert answer.status == 200
+    assert answer.assessment["tier"] == "high"
+    assert "bma-recommend" in answer.outcomes
+    assert b'"text":{"status":"generated"' in body.content or not narrative
+
+
+def test_the_draft_decides_the_tier() -> None:
+    body = bodies()["draft order"]
+    assert post(body.content, body.hook).assessment["withoutDraftOrders"]["tier"] == "moderate"
+
+
+def test_the_baseline_parses_the_body_and_answers_as_many_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = bodies()["15 resources"]
+    asked = {"data": body.content, "content_type": "application/json"}
+    ours = application(TODAY).test_client().post(f"/cds-services/{body.service}", **asked).data
+    (tmp_path / "0.json").write_bytes(ours)
+    monkeypatch.setenv(baseline.ANSWERS, str(tmp_path))
+    client = baseline.wsgi().test_client()
+    assert client.post("/echo/0", **asked).data == ours
+    assert client.post("/echo/0", data=b"[]").status_code == 400
+    assert client.get("/cds-services").status_code == 200
+
+
+def test_an_outcome_is_read_from_what_wrk_prints() -> None:
+    found = '{"requests": 500, "seconds": 2.0, "bytes": 1, "p50_ms": 1, "p99_ms": 2, "errors": 3}'
+    outcome = outcome_in(f"Running 1s test\nOUTCOME {found}\n")
+    assert (outcome.rate, outcome.errors) == (250.0, 3)
+    with pytest.raises(ValueError, match="0 outcomes"):
+        outcome_in("unable to connect\n")
+
+
+def test_the_load_names_its_script_and_what_the_script_takes() -> None:
+    command = Load("http://127.0.0.1:1/x", Path("body.json"), "zh", 8, 2.0, 5.0).command()
+    assert command[command.index("--") + 1 :] == ["body.json", "zh", "5.0"]
+    assert "-c8" in command
+    assert "-d2s" in command
+
+
+def test_the_readme_quotes_what_was_measured() -> None:
+    readme, results = (Path(path).read_text(encoding="utf-8") for path in ("README.md", OUTPUT))
+    quoted = re.findall(r"^\| (\w+ \w+, \w\w) \| (\S+ \[\S+\]) \| (\S+ \[\S+\]) \| (\S+ \[\S+\]) \|$", readme, re.M)
+    assert len(quoted) == 6
+    for name, throughput, tail, processor in quoted:
+        (row,) = (line.split(" | ") for line in results.splitlines() if re.match(rf"\| {name} \| \d", line))
+        assert [row[2], row[3], row[5].removesuffix(" |")] == [throughput, tail, processor]
+
+
+def test_time_that_doubles_with_the_resources_grows_linearly() -> None:
+    assert exponent({100: 9.0, 200: 1.0, 400: 2.0, 800: 4.0}, 200) == pytest.approx(1)
+    assert exponent({200: 1.0, 400: 4.0, 800: 16.0}, 200) == pytest.approx(2)
+
+
+def test_what_keeps_growing_is_not_flat() -> None:
+    def verdicts(*later: Sample) -> list[bool]:
+        early = [Sample(number, 70.0, 40, 14) for number in range(8)]
+        return [held for _, held in judged([*early, *later])]
+
+    assert verdicts(*[Sample(9, 72.0, 42, 14)] * 2) == [True, True, True]
+    assert verdicts(*[Sample(9, 74.0, 40, 14)] * 2) == [False, True, True]
+    assert verdicts(*[Sample(9, 70.0, 45, 14)] * 2) == [True, False, True]
+    assert verdicts(*[Sample(9, 70.0, 40, 17)] * 2) == [True, True, False]
+
+
+def test_the_failing_server_fails_in_every_way() -> None:
+    seen = []
+    with FailingServer() as server:
+        for _ in range(4):
+            try:
+                answered = requests.get(server.url, timeout=5, proxies={"http": ""})
+                seen.append((answered.status_code, answered.headers["Content-Type"]))
+            except requests.ConnectionError:
+                seen.append((0, ""))
+    fhir, html = "application/fhir+json", "text/html"
+    assert sorted(seen) == [(0, ""), (200, fhir), (200, html), (500, fhir)]
+
+
+def test_ratios_are_taken_inside_a_round() -> None:
+    assert ratios([10, 40, 30], [10, 20, 10]) == Spread(2.0, 1.0, 3.0)
+    assert str(spread([0.5])) == "0.50 [0.50..0.50]"
+    assert str(spread([1200, 900])) == "1050 [900..1200]"
