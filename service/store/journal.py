@@ -9,8 +9,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
-from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -71,6 +71,8 @@ class Journal:
     ) -> None:
         self._database, self._most, self._retry, self._on_lost, self._clock = database, most, retry, on_lost, clock
         self._queue: deque[tuple[float, Row]] = deque()
+        # What is being written, the oldest rows: the writing thread's own, so that nobody changes it meanwhile.
+        self._batch: list[tuple[float, Row]] = []
         self._lock = threading.Lock()
         self._wake, self._closed = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -80,7 +82,7 @@ class Journal:
     @property
     def queued(self) -> int:
         """How many rows wait to be written."""
-        return len(self._queue)
+        return len(self._batch) + len(self._queue)
 
     @property
     def lost(self) -> int:
@@ -93,14 +95,14 @@ class Journal:
         if self._away is not None:
             return self._away
         try:
-            since = self._queue[0][0]
+            since = (self._batch or self._queue)[0][0]
         except IndexError:
             return None
         return "behind" if self._clock() - since > _LATE else None
 
     def append(self, rows: Sequence[Row]) -> None:
         """Have rows written, soon; never waits and never fails."""
-        if len(self._queue) + len(rows) > self._most:
+        if self.queued + len(rows) > self._most:
             self._lose("full", len(rows))
             return
         now = self._clock()
@@ -116,8 +118,9 @@ class Journal:
         self._wake.set()
         if self._thread is not None:
             self._thread.join(within)
-        left = len(self._queue)
+        left = self.queued
         self._queue.clear()
+        self._batch = []
         if left:
             self._lose("closed", left)
 
@@ -133,11 +136,11 @@ class Journal:
                 self._thread.start()
 
     def _run(self) -> None:
-        while not (self._closed.is_set() and not self._queue):
+        while not (self._closed.is_set() and not self.queued):
             self._wake.wait()
             self._closed.wait(_GATHER)
             self._wake.clear()
-            while self._queue:
+            while self.queued:
                 if self._write():
                     continue
                 if self._closed.wait(self._retry):
@@ -145,9 +148,11 @@ class Journal:
 
     def _write(self) -> bool:
         """Write the oldest rows; whether that succeeded. They wait on until it has."""
-        rows = [msgspec.structs.asdict(row) for _, row in islice(self._queue, _BATCH)]
+        with suppress(IndexError):  # no more wait
+            while len(self._batch) < _BATCH:
+                self._batch.append(self._queue.popleft())
         try:
-            self._insert(rows)
+            self._insert([msgspec.structs.asdict(row) for _, row in self._batch])
         except StoreAway as away:
             if self._away is None:
                 _log.warning("the store is away for the journal: %s", away)
@@ -156,8 +161,7 @@ class Journal:
         if self._away is not None:
             _log.warning("the store is back for the journal")
         self._away = None
-        for _ in rows:
-            self._queue.popleft()
+        self._batch.clear()
         return True
 
     def _insert(self, rows: list[dict[str, Any]]) -> None:

@@ -192,6 +192,38 @@ def test_what_cannot_be_written_at_the_end_is_lost_and_counted(away: Away) -> No
     assert journal.lost == 2
 
 
+def test_a_write_that_ends_after_the_journal_was_closed_does_no_harm(away: Away) -> None:
+    journal = Journal(away)
+    away.go.clear()
+    journal.append([row("a"), row("b")])
+    until(lambda: away.tried == 1)
+    journal.close(within=0.05)
+    assert (journal.lost, journal.queued) == (2, 0)
+    away.go.set()
+    for thread in threading.enumerate():
+        if thread.name == "osteohooks-journal":
+            thread.join(10)  # what it raised would be an error of this test
+            assert not thread.is_alive()
+    assert journal.queued == 0
+
+
+def test_rows_may_come_while_others_are_written(new_settings: Make) -> None:
+    settings = new_settings()
+    with store_of(settings) as store:
+
+        def fill(who: int) -> None:
+            for number in range(1_500):
+                store.journal.append([row(f"{who}-{number}")])
+
+        threads = [threading.Thread(target=fill, args=(who,)) for who in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        until(lambda: store.journal.queued == 0)
+    assert len(kept(settings)) == 6_000
+
+
 def test_a_journal_that_was_never_used_is_closed_at_once(away: Away) -> None:
     Journal(away).close()
     assert away.tried == 0
