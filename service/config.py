@@ -164,7 +164,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fhir_servers: Annotated[tuple[WebAddress, ...], Meta(description=_FHIR_SERVERS)] = ()
     private_fhir_servers: Annotated[tuple[WebAddress, ...], Meta(description=_FHIR_SERVERS)] = ()
     fhir_seconds: Annotated[float, Meta(gt=0, le=30, description="a number above 0, up to 30")] = 2.5
-    fhir_max_pages: Annotated[int, Meta(ge=1, description="a whole number, 1 or more")] = 10
+    fhir_max_pages: Annotated[int, Meta(ge=1, description="a whole number, 1 or more")] = 20
     fhir_max_resources: Annotated[int, Meta(ge=1, description="a whole number, 1 or more")] = 2000
     fhir_max_bytes: Annotated[int, Meta(ge=1, description="a whole number of bytes, 1 or more")] = 8 * 1024 * 1024
     fhir_ca_file: Annotated[
