@@ -17,13 +17,11 @@ DEEPEST: Final = 128
 _STEPS: Final = bytes.maketrans(b"{[}]", b"\x01\x01\xff\xff")
 _OTHERS: Final = bytes(set(range(256)) - set(b'{}[]"'))
 _STRING: Final = re.compile(rb'"[^"]*"')
-_ROUNDS: Final = 16  # what records have; to count the steps one by one costs more
+_ROUNDS: Final = 16  # more than records have; to count the steps one by one costs more
 
 
 def too_deep(text: bytes) -> bool:
     """Whether a JSON text is nested more than `DEEPEST` levels; of a broken one, whether it is before it breaks."""
-    if text.count(b"{") + text.count(b"[") <= DEEPEST:
-        return False
     if b"\\" in text:
         text = text.replace(rb"\\", b"").replace(rb"\"", b"")
     # Brackets and quotes alone. Quotes side by side enclose no bracket; what they leave keeps its place in or out of a
@@ -31,8 +29,9 @@ def too_deep(text: bytes) -> bool:
     steps = text.translate(_STEPS, _OTHERS).replace(b'""', b"")
     if b'"' in steps:
         steps = _STRING.sub(b"", steps)
-    for _ in range(_ROUNDS):  # each takes the innermost level away
-        if not steps:
+    for levels in range(_ROUNDS):
+        # Nothing is nested deeper than there are opening brackets left.
+        if levels + steps.count(b"\x01") <= DEEPEST:
             return False
-        steps = steps.replace(b"\x01\xff", b"")
+        steps = steps.replace(b"\x01\xff", b"")  # takes the innermost level away
     return _ROUNDS + max(accumulate(array("b", steps)), default=0) > DEEPEST
