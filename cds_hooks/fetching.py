@@ -74,12 +74,13 @@ class Fetching:
             if not under_way or any(self._had[key].cause for key in required if key in self._had):
                 break
             ended, _ = wait(under_way, deadline.left, FIRST_COMPLETED)
-            if not ended:
-                cause = _DEADLINE
-                break
             for future in ended:
                 future.result()
                 self._take(under_way.pop(future))
+            # The time may be up for a query and for us in the same moment, and is then up for what waits for it too.
+            if not ended or not deadline.left:
+                cause = _DEADLINE
+                break
         if under_way:
             deadline.end()  # nobody waits any more, so nothing must go on
         for future, query in under_way.items():

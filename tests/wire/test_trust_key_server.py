@@ -16,6 +16,7 @@ from tests.wire.clients import JKU, KEY, answer, certificate, key_set, serving
 
 NEW = SigningKey.generate()
 SET = key_set(KEY)
+WITHIN = 10.0  # seconds, on the busiest machine: what is tried here would take for ever
 
 
 # -- what is kept, and for how long ----------------------------------------------------------------
@@ -196,7 +197,7 @@ def test_nobody_waits_longer_than_the_timeout_and_no_second_fetch_is_begun() -> 
         with pytest.raises(KeysAway):
             keys.find(KEY.kid)
         clock.now += 31
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < WITHIN
     assert host.fetches == 1
     under_way = keys._under_way
     host.gate.set()
@@ -307,7 +308,7 @@ def drip(*, before: bytes = b"", piece: bytes = b"x") -> Callable[[Any], None]:
         drip(before=b"HTTP/1.1 200 OK\r\nContent-Length: 90000\r\n\r\n", piece=b" "),
         drip(before=b"HTTP/1.1 200 OK\r\n\r\n", piece=b" "),
         drip(before=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", piece=b"1\r\nx\r\n"),
-        lambda connection: time.sleep(1.5),
+        lambda connection: connection.recv(1),
     ],
     ids=["status line", "headers", "body", "body without an end", "chunks", "nothing"],
 )
@@ -318,7 +319,7 @@ def test_a_server_that_drips(respond: Callable[[Any], None], tls: bool, tmp_path
         started = time.monotonic()
         url = f"http{'s' * tls}://localhost:{server.port}/"
         cause = fetched(url, 0.3, trusted=None if trusted is None else str(trusted))
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < WITHIN
         assert cause in ("deadline", "connection")
 
 
@@ -326,7 +327,7 @@ def test_a_handshake_that_drips() -> None:
     with serving(drip(piece=b"\x16")) as server:
         started = time.monotonic()
         assert fetched(f"https://localhost:{server.port}/", 0.3) in ("deadline", "connection")
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < WITHIN
 
 
 def test_a_slow_server_that_is_in_time() -> None:
