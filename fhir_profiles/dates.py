@@ -7,11 +7,14 @@ that does no harm. Durations go by the calendar ("start plus five years"), never
 import re
 from calendar import monthrange
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = ["When", "add_months", "calendar_months", "completed_years", "when"]
 
-_FHIR_DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII)
+_DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d)?)?", re.ASCII)
+_TIME = re.compile(r"T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
+_DAYS = 1 << 14  # those of forty years
 
 
 _SHORTEST_MONTH = 28
@@ -32,11 +35,21 @@ def when(text: str | None) -> When | None:
     """
     if text is None:
         return None
-    if _FHIR_DATE.fullmatch(text) is None:
+    if len(text) > len("YYYY-MM-DD"):
+        if _TIME.fullmatch(text, len("YYYY-MM-DD")) is None:
+            raise ValueError("not a FHIR date")
+        text = text[: len("YYYY-MM-DD")]
+    return _day(text)
+
+
+@lru_cache(_DAYS)
+def _day(text: str) -> When:
+    """A date of any precision. Few are ever written, and each of them often."""
+    if _DATE.fullmatch(text) is None:
         raise ValueError("not a FHIR date")
     try:
-        if len(text) >= len("YYYY-MM-DD"):
-            exact = date.fromisoformat(text[:10])
+        if len(text) == len("YYYY-MM-DD"):
+            exact = date.fromisoformat(text)
             return When(exact, exact)
         if len(text) == len("YYYY-MM"):
             first = date(int(text[:4]), int(text[5:]), 1)

@@ -8,16 +8,33 @@ either unit.
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from math import copysign, inf, isfinite
 
 from fhir_profiles.resources import Quantity
 
-__all__ = ["Conversion", "unit_of"]
+__all__ = ["Conversion", "ratio", "times", "unit_of"]
 
 
 def unit_of(quantity: Quantity) -> str | None:
     """The unit as coded, else as printed; None when the quantity has neither."""
     return quantity.code or quantity.unit or None
+
+
+@cache
+def ratio(text: str) -> tuple[int, int]:
+    """A factor as a data file writes it, a decimal or a ratio of decimals ("10/40.078"), in whole numbers."""
+    numerator, _, denominator = text.partition("/")
+    return (Fraction(numerator) / Fraction(denominator or "1")).as_integer_ratio()
+
+
+def times(value: float, factor: tuple[int, int]) -> float:
+    """The product with a ratio, exact but for the last rounding; infinite beyond all floats."""
+    numerator, denominator = Decimal(repr(value)).as_integer_ratio()
+    try:
+        return numerator * factor[0] / (denominator * factor[1])  # a division of integers is rounded once
+    except OverflowError:
+        return copysign(inf, value)
 
 
 class Conversion:
@@ -31,8 +48,7 @@ class Conversion:
         self.unit = unit
         self._factors: dict[str, tuple[int, int]] = {unit: (1, 1)}
         for name, factor in factors.items():
-            numerator, _, denominator = str(factor).partition("/")
-            self._factors[name] = (Fraction(numerator) / Fraction(denominator or "1")).as_integer_ratio()
+            self._factors[name] = ratio(str(factor))
 
     def read(self, quantity: Quantity) -> float | None:
         """The value in the canonical unit (infinite beyond all floats), or None where number or unit cannot be used."""
@@ -43,8 +59,4 @@ class Conversion:
             return None
         if factor == (1, 1):
             return quantity.value
-        numerator, denominator = Decimal(repr(quantity.value)).as_integer_ratio()
-        try:
-            return numerator * factor[0] / (denominator * factor[1])  # a division of integers is rounded once
-        except OverflowError:
-            return copysign(inf, quantity.value)
+        return times(quantity.value, factor)

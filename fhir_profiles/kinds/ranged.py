@@ -10,6 +10,7 @@ from math import nan
 from typing import Any, NamedTuple
 
 from fhir_profiles.chart import Evidence, Measurement
+from fhir_profiles.dates import When
 from fhir_profiles.fact import Fact, Facts
 from fhir_profiles.kinds.composed import Reading, evidence_of, readings
 from fhir_profiles.kinds.measured import bounds_of, latest
@@ -119,14 +120,19 @@ def _deciding(
     facts: Facts, definition: dict[str, Any], usable: Callable[[Reading], bool]
 ) -> list[tuple[Reading, bool]]:
     """The results of the newest day that decide, and whether each stands only beside a correction that is doubted."""
-    found = [
-        reading
-        for of in definition.get("order", [definition["of"]])
-        for reading in readings(facts, of)
-        if facts.within(reading.result.taken, facts.terms.facts[of]["fresh"]) and usable(reading)
-    ]
-    newest = max((reading.result.taken[::-1] for reading in found), default=None)
-    of_that_day = [reading for reading in found if reading.result.taken[::-1] == newest]
+    of_day: dict[When, list[Reading]] = {}
+    for of in definition.get("order", [definition["of"]]):
+        for reading in readings(facts, of):
+            of_day.setdefault(reading.result.taken, []).append(reading)
+    of_that_day: list[Reading] = []
+    for day in sorted(of_day, key=lambda day: (day.last, day.first), reverse=True):
+        of_that_day = [
+            reading
+            for reading in of_day[day]
+            if facts.within(day, facts.terms.facts[reading.fact]["fresh"]) and usable(reading)
+        ]
+        if of_that_day:
+            break
     counting = {reading.fact: False for reading in of_that_day[:1]}
     if definition.get("doubted", {}).get("fact") in counting:
         counting[definition["of"]] = True

@@ -1,11 +1,11 @@
 """Facts that restate another one: below a limit, ruled out, in another unit, by the measurement it rests on."""
 
-from fractions import Fraction
 from typing import Any
 
 from msgspec import structs
 
 from fhir_profiles.fact import Fact, Facts
+from fhir_profiles.quantity import ratio, times
 
 __all__ = ["below", "converted", "decided_by", "ruled_out", "unsettled"]
 
@@ -25,7 +25,7 @@ def converted(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     base = facts[definition["of"]]
     if base.shown is None or base.shown.value is None:
         return Fact(base.presumed, base.presumed, base.presumed)
-    value = float(Fraction(repr(base.shown.value)) / Fraction(str(definition["divided_by"])))
+    value = times(base.shown.value, ratio(str(definition["divided_by"]))[::-1])
     return Fact(value, value, value, (), structs.replace(base.shown, value=value, unit=definition["unit"]))
 
 
