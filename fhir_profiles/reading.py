@@ -7,6 +7,7 @@ the id of a listed order replaces it. One broken resource spoils nothing but its
 from collections.abc import Iterable, Sequence
 from datetime import date
 from math import inf
+from operator import attrgetter
 from typing import Any, Protocol
 
 from msgspec import json
@@ -84,7 +85,7 @@ class RecordReader:
             return None
         chart = Chart(today, _person(patient), frozenset(told), unreadable=unreadable)
         if patient.birthDate and chart.person.birth is None:
-            chart.refused.append(Evidence(fact="age", used=False, resource=_name(patient), reason="bad-date"))
+            chart.refused.append(Evidence(fact="age", used=False, resource=patient.reference, reason="bad-date"))
         addresses = {patient_id, f"Patient/{patient_id}", *(entry.fullUrl for entry in hers if entry.fullUrl)}
         panels = index.panels()
         seen: dict[str, Resource | set[bytes]] = {}
@@ -93,7 +94,7 @@ class RecordReader:
             for entry in drafts
             if entry.resource and entry.resource.resourceType in _IN_HAND and _belongs(entry.resource, addresses)
         ]
-        replaced = {_name(draft) for draft in in_hand if draft.id}
+        replaced = {draft.reference for draft in in_hand if draft.id}
         for entry in entries:
             resource = entry.resource
             if resource is None or resource.resourceType not in _READ:
@@ -101,7 +102,7 @@ class RecordReader:
             results = self._observations.results(resource) if resource.resourceType == "Observation" else None
             if results == [] or not _belongs(resource, addresses):
                 continue
-            name = _name(resource)
+            name = resource.reference
             if resource.resourceType == "Condition" and name in replaced:
                 continue
             if _again(resource, name, seen):
@@ -112,7 +113,7 @@ class RecordReader:
         chart.uses = [use for use in listed if use.resource not in replaced]
         chart.uses_without_drafts = listed
         for draft in in_hand:
-            self._read_one(chart, draft, _name(draft), index, in_hand=True)
+            self._read_one(chart, draft, draft.reference, index, in_hand=True)
         for entry in drafts:
             if (
                 entry.resource
@@ -121,9 +122,8 @@ class RecordReader:
             ):
                 _note_request(chart, entry.resource)
         settle_fractures(chart)
-        # Of two equal results of one day the same one counts, in whatever order they came.
         for measured in chart.measurements.values():
-            measured.sort(key=_in_order)
+            _sort(measured)
         return chart
 
     def _read_one(
@@ -153,9 +153,19 @@ class RecordReader:
             chart.refused.append(Evidence(fact=_FAMILY[kind], used=False, resource=name, reason="bad-date"))
 
 
+_BY_DAY = attrgetter("taken", "value", "comparator")
+
+
+def _sort(measured: list[Measurement]) -> None:
+    """By day; of two equal results of one day the same one counts, in whatever order they came."""
+    if len(measured) > 1:
+        alike = len(set(map(_BY_DAY, measured))) < len(measured)
+        measured.sort(key=_in_order if alike else _BY_DAY)
+
+
 def _in_order(result: Measurement) -> tuple[Any, ...]:
     limits = (-inf if end is None else end for end in (result.low, result.high))
-    return (result.taken, result.value, result.comparator, *limits, result.resource or "")
+    return (*_BY_DAY(result), *limits, result.resource or "")
 
 
 # What we read, and what it is called where its date is none.
@@ -195,7 +205,7 @@ class _Index:
             for entry in self._entries:
                 if entry.resource is None:
                     continue
-                for address in (entry.fullUrl, _name(entry.resource)):
+                for address in (entry.fullUrl, entry.resource.reference):
                     if address:
                         self._found.setdefault(address, entry.resource)
         return self._found
@@ -223,10 +233,6 @@ class _Index:
                         found[member.reference] = entry.resource
                         found["/".join(member.reference.rsplit("/", 2)[-2:])] = entry.resource
         return found
-
-
-def _name(resource: Resource) -> str | None:
-    return f"{resource.resourceType}/{resource.id}" if resource.id else None
 
 
 def _again(resource: Resource, name: str | None, seen: dict[str, Resource | set[bytes]]) -> bool:

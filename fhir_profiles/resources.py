@@ -209,3 +209,8 @@ class Resource(Struct, gc=False):
     dispenseRequest: DispenseRequest | None = None
     adherence: Adherence | None = None
     ingredient: list[Ingredient] | None = None
+
+    @property
+    def reference(self) -> str | None:
+        """By what others refer to it on its own server, `Type/id`."""
+        return f"{self.resourceType}/{self.id}" if self.id else None

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from service.config import QuietSettings
-from service.decide import Finding
+from service.decision import Finding
 from service.rules import Rules
 
 __all__ = ["Asker", "Burden", "Choice", "role_of", "unknown_names"]

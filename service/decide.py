@@ -1,127 +1,21 @@
-"""From a chart to a decision: the tier, the findings, the agents. Pure: same chart, same rules, same answer.
-
-The assessment is worked out three times: at every fact's mildest, at its worst, and as presumed. The two
-corners suffice because the tier is monotone in every fact (a test proves it). Only when they differ does
-the engine look for the facts that would settle them.
-"""
+"""From a chart to a decision: the tier, the findings, the agents. Pure: same chart, same rules, same answer."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from math import inf, nan
+from math import nan
 from typing import Any
 
-from msgspec import Struct
-
-from fhir_profiles import KINDS, Chart, Evidence, Fact, Facts
+from fhir_profiles import KINDS, Chart, Facts
 from fhir_profiles.chart import Use
-from fhir_profiles.fact import MILDEST, PRESUMED, WORST
+from fhir_profiles.fact import PRESUMED, WORST
+from service.assess import SILENT, as_facts, asked_by_tier, opinion_of, own_opinion, tier_of
+from service.decision import SEVERITY, Decision, Finding, Verdict
 from service.gates import Ruling, Subject
-from service.pages import Outcome, Section
+from service.pages import Section
 from service.rules import Agent, Rules
 
-__all__ = ["Decision", "Finding", "Tier", "Verdict", "decide"]
+__all__ = ["decide"]
 
-UNCLASSIFIED = "unclassified"
-# The advice of an opinion whose guideline does not speak of this patient: nothing to compare, nothing to follow.
-SILENT = "silent"
 _GOING_ON = frozenset({"active", "planned"})
-
-
-class Tier(Struct, frozen=True):
-    """The assessment: `tier` is None while it cannot be named, `rule` is then the page's rule for that."""
-
-    tier: str | None
-    rule: str
-    at_least: str
-    at_most: str
-
-    @property
-    def provisional(self) -> bool:
-        return self.at_least != self.at_most
-
-
-class Finding(Struct):
-    """One outcome that applies. `rulings` are the table rows behind it, `order` the order it is about.
-
-    `correctable`: the order may be suggested anew with another dosage, since no row of the table stops it.
-    """
-
-    section: Section
-    outcome: Outcome
-    indicator: str
-    rulings: list[Ruling] = []
-    order: Use | None = None
-    correctable: bool = False
-
-
-class Verdict(Struct, frozen=True):
-    """An agent for this patient: what the table says of it; clear when it says nothing that stops."""
-
-    agent: Agent
-    rulings: tuple[Ruling, ...]
-    # Ruled out, to be corrected or to be asked about first: not to be suggested.
-    stopped: bool
-
-
-class Opinion(Struct, frozen=True):
-    """What another guideline would do from the same facts. `unsettled`: what is unknown and could change it."""
-
-    section: Section
-    rule: str
-    advice: str
-    unsettled: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class Decision:
-    """Everything an answer is made of. `tier` is None where the guideline does not apply at all."""
-
-    rules: Rules
-    facts: Facts
-    tier: Tier | None
-    before: Tier | None
-    findings: list[Finding]
-    verdicts: list[Verdict]
-    recommended: Agent | None
-    opinions: list[Opinion]
-    missing: list[str]
-    silent: bool
-    in_hand: tuple[Use, ...]
-    before_problems: Tier | None = None
-    # What was looked at, as of so many facts.
-    _seen: tuple[int, list[Evidence]] = (0, [])
-
-    @property
-    def outcomes(self) -> list[str]:
-        """The outcome codes that apply, sorted."""
-        return sorted({finding.outcome.code for finding in self.findings})
-
-    def unusable(self) -> list[Evidence]:
-        """What was on record and could not be used, as far as a clinician should know of it."""
-        told = {"always": True, "never": False}
-        return [
-            item
-            for item in self.evidence()
-            if item.reason and told.get(self.rules.reasons[item.reason]["told"], item.fact in self.missing)
-        ]
-
-    def evidence(self) -> list[Evidence]:
-        """What was looked at, once each: behind every fact worked out, then what could not be used."""
-        if self._seen[0] != len(self.facts):
-            self._seen = (len(self.facts), self._evidence())
-        return self._seen[1]
-
-    def _evidence(self) -> list[Evidence]:
-        seen: dict[tuple[Any, ...], Evidence] = {}
-        for name, fact in self.facts.worked_out():
-            if not self.rules.terms.facts[name].get("unlisted"):
-                for item in fact.evidence:
-                    seen.setdefault((item.fact, item.resource, item.site, item.value, item.date, item.drug), item)
-        for item in self.facts.chart.refused:
-            seen.setdefault((item.fact, item.resource, item.site, item.reason, item.date, item.drug), item)
-        return sorted(
-            seen.values(), key=lambda item: (item.fact, item.date or "", item.resource or "", item.site or "")
-        )
 
 
 def decide(
@@ -146,13 +40,13 @@ def decide(
     outside = rules.guideline.page["outside"]
     if facts[outside["fact"]].mildest is True:
         return _outside(rules, facts, hook, in_hand, outside["section"])
-    tier = _tier(rules.assessment, facts)
+    tier = tier_of(rules.assessment, facts)
     ordering = hook != "patient-view"
     undrafted = Facts(chart, rules.terms, KINDS, with_drafts=False, blank=blank) if ordering else facts
-    before = _tier(rules.assessment, undrafted) if ordering else None
-    findings, missing = _asked_by_tier(rules, facts, tier)
-    opinions = [said for section in rules.opinions if (said := _opinion(section, facts)).advice != SILENT]
-    own = _own(rules, tier)
+    before = tier_of(rules.assessment, undrafted) if ordering else None
+    findings, missing = asked_by_tier(rules, facts, tier)
+    opinions = [said for section in rules.opinions if (said := opinion_of(section, facts)).advice != SILENT]
+    own = own_opinion(rules, tier)
     advice = next((said.advice for said in opinions if said.section.guideline == rules.leading), own.advice)
     # An agent is weighed as the leading guideline says: by the tier, or by another's advice.
     led = advice != own.advice
@@ -162,7 +56,7 @@ def decide(
     rulings = rules.table.rule_on([*candidates, *_held(rules, chart, in_hand)], facts)
     verdicts = [_verdict(agent, rulings) for agent in rules.agents if weighed]
     # From here on a section may ask for it as for any fact.
-    facts.update(_assessed(rules, tier, before or tier, advice))
+    facts.update(as_facts(rules, tier, before or tier, advice))
     idle = rules.idle[chart.told]
     for section in rules.sections:
         if section.name not in idle or facts.touched(section.facts):
@@ -185,7 +79,7 @@ def decide(
         silent=chart.person.dead,
         in_hand=in_hand,
         before_problems=(
-            None if without_problems is None else _tier(rules.assessment, Facts(without_problems, rules.terms, KINDS))
+            None if without_problems is None else tier_of(rules.assessment, Facts(without_problems, rules.terms, KINDS))
         ),
     )
     if decision.unusable() or chart.unreadable:
@@ -220,82 +114,7 @@ def _outside(rules: Rules, facts: Facts, hook: str, in_hand: tuple[Use, ...], st
 # -- the assessment --------------------------------------------------------------------------------
 
 
-def _tier(section: Section, facts: Facts) -> Tier:
-    triples = facts.of(section.facts)
-    assert section.decide is not None
-    tier_of, order = section.page["rules"], section.page["tiers"]
-    at_least = tier_of[section.decide(*map(MILDEST, triples))]["tier"]
-    at_most = tier_of[section.decide(*map(WORST, triples))]["tier"]
-    rule = section.decide(*map(PRESUMED, triples))
-    tier = tier_of[rule]["tier"]
-    if tier != order[-1] and facts[section.page["settled_by"]].worst == -inf:
-        return Tier(None, section.page["unsettled"], at_least, at_most)
-    return Tier(tier, rule, at_least, at_most)
-
-
-def _opinion(section: Section, facts: Facts) -> Opinion:
-    """A guideline's advice, as presumed; the facts that could change it where its corners differ."""
-    assert section.decide is not None
-    triples = facts.of(section.facts)
-    advice = section.page["rules"]
-    rule = section.decide(*map(PRESUMED, triples))
-    least, most = tuple(map(MILDEST, triples)), tuple(map(WORST, triples))
-    unsettled: tuple[str, ...] = ()
-    if least != most and advice[section.decide(*least)]["advice"] != advice[section.decide(*most)]["advice"]:
-        unsettled = tuple(name for name in section.facts if not facts[name].known)
-    return Opinion(section, rule, advice[rule]["advice"], unsettled)
-
-
-def _own(rules: Rules, tier: Tier) -> Opinion:
-    """What the tier says: the advice that leads unless a site lets another guideline do so, and then one beside it."""
-    advice: dict[str, str] = rules.guideline.page["advice"]
-    return Opinion(rules.assessment, tier.rule, advice.get(tier.tier or "", "monitor"), ())
-
-
-def _asked_by_tier(rules: Rules, facts: Facts, tier: Tier) -> tuple[list[Finding], list[str]]:
-    """What to ask because the tier hangs on it, and the names of those facts, the page's order first."""
-    section = rules.assessment
-    assert section.decide is not None
-    if not tier.provisional:
-        return [], []
-    triples = {name: facts[name] for name in section.facts}
-    findings, missing = [], []
-    for name, fact in triples.items():
-        if fact.known:
-            continue
-        tiers = {
-            section.page["rules"][
-                section.decide(*(value if other == name else triples[other].presumed for other in section.facts))
-            ]["tier"]
-            for value in (fact.mildest, fact.worst)
-        }
-        if len(tiers) == 1:
-            continue
-        missing.append(name)
-        code = section.asks.get(name) or (section.page["confirms"].get(name) if _on_record(fact) else None)
-        if code is not None:
-            findings.append(_finding(section, code))
-    return findings, missing
-
-
-def _on_record(fact: Fact) -> bool:
-    """Whether the record holds something unclear, as against nothing at all."""
-    return any(item.reason not in ("high-energy", "young", "past-use", "not-taken") for item in fact.evidence)
-
-
 # -- the other sections ----------------------------------------------------------------------------
-
-
-def _assessed(rules: Rules, tier: Tier, before: Tier, advice: str) -> dict[str, Fact]:
-    """The assessment, as the other sections may ask for it."""
-    stem = rules.assessment.stem
-    now, then = tier.tier or UNCLASSIFIED, before.tier or UNCLASSIFIED
-    return {
-        stem: Fact(tier.at_least, tier.at_most, now),
-        f"{stem}_before": Fact(then, then, then),
-        f"{stem}_rule": Fact(tier.rule, tier.rule, tier.rule),
-        "advice": Fact(advice, advice, advice),
-    }
 
 
 def _run(section: Section, facts: Facts, hook: str) -> list[Finding]:
@@ -309,18 +128,13 @@ def _run(section: Section, facts: Facts, hook: str) -> list[Finding]:
         if possible:
             unknown = [name for name, fact in zip(section.facts, triples, strict=True) if not fact.known]
             names += [section.asks[name] for name in unknown if name in section.asks]
-    return [_finding(section, name) for name in dict.fromkeys(names)]
-
-
-def _finding(section: Section, name: str) -> Finding:
-    outcome = section.outcomes[name]
-    return Finding(section, outcome, outcome.indicator)
+    return [Finding.of(section, name) for name in dict.fromkeys(names)]
 
 
 def _named(rules: Rules, code: str) -> Finding:
     """The finding of a code that no logic decides, from the page that words it (the loader has seen that one does)."""
     sections = (section for guideline in rules.guidelines.values() for section in guideline.sections)
-    return _finding(next(section for section in sections if code in section.outcomes), code)
+    return Finding.of(next(section for section in sections if code in section.outcomes), code)
 
 
 # -- tables and orders -----------------------------------------------------------------------------
@@ -363,9 +177,6 @@ def _from_rulings(rules: Rules, rulings: list[Ruling], missing: list[str]) -> li
     return list(found.values())
 
 
-SEVERITY = {"info": 0, "warning": 1, "critical": 2}
-
-
 def _orders(rules: Rules, chart: Chart, in_hand: tuple[Use, ...], rulings: list[Ruling] | None) -> list[Finding]:
     """What the sections of one order say: of each order in hand, and of each one on the list.
 
@@ -385,7 +196,7 @@ def _orders(rules: Rules, chart: Chart, in_hand: tuple[Use, ...], rulings: list[
                 "in_hand": use.in_hand,
             }
             for name in section.decide(*(values[fact] for fact in section.facts)):
-                finding = _finding(section, name)
+                finding = Finding.of(section, name)
                 finding.order = use
                 finding.correctable = rulings is not None and not any(use is other for other in stopped)
                 findings.append(finding)

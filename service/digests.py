@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Final
 
 from fhir_profiles import Evidence
-from service.decide import Decision, Finding
+from service.decision import Decision, Finding
 from service.rules import Rules
 
 __all__ = ["Digests", "Grounds", "facts_behind"]

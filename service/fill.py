@@ -11,7 +11,8 @@ from typing import Any
 from cds_hooks import escape
 from fhir_profiles.chart import Evidence
 from fhir_profiles.dates import add_months, when
-from service.decide import UNCLASSIFIED, Decision, Finding, Opinion, Tier
+from service.assess import UNCLASSIFIED
+from service.decision import Decision, Finding, Opinion, Tier
 from service.gates import Ruling
 from service.rules import Agent
 from service.words import Words, amount

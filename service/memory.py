@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from service.decide import Finding
+from service.decision import Finding
 from service.digests import Grounds
 from service.memory_page import ORDERED, MemoryPage
 

@@ -12,7 +12,7 @@ from cds_hooks.guard import Build, Plan
 from fhir_profiles import Resource
 from service import metrics
 from service.burden import Asker, Burden
-from service.decide import Decision
+from service.decision import Decision
 from service.digests import Digests, Grounds, facts_behind
 from service.memory import Memory, Recollection
 from service.quiet import Shown, choose

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import structs
 
 from service.burden import Asker, Burden
-from service.decide import SEVERITY, Decision, Finding
+from service.decision import SEVERITY, Decision, Finding
 from service.digests import Grounds
 from service.memory import Recollection
 from service.speak import opened

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 
-from service.decide import Finding
+from service.decision import Finding
 from service.digests import Digests
 from service.presenting import Pseudonymous, Recorded, patient_parts
 from service.store import Row

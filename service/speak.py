@@ -18,7 +18,7 @@ from cds_hooks import Action, Card, Coding, OverrideReason, Response, Source, Su
 from cds_hooks.card import LONGEST_SUMMARY, pruned, utf16_length
 from cds_hooks.guard import Build, Plan, build_all
 from fhir_profiles import Evidence, load_yaml
-from service.decide import SEVERITY, Decision, Finding, Tier, Verdict
+from service.decision import SEVERITY, Decision, Finding, Tier, Verdict
 from service.evidence import shown
 from service.fill import Filler
 from service.gates import Ruling

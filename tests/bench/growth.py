@@ -20,7 +20,8 @@ from werkzeug.datastructures import LanguageAccept
 
 from cds_hooks import HOOKS, Parser, Service
 from fhir_profiles import RecordReader, Resource
-from service.app import answerer, create_app
+from service.answering import answerer
+from service.app import create_app
 from service.config import Settings
 from service.gates import Table
 from service.idle import Idle

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 import requests
 from flask import Flask
 
-import service.app
+import service.answering
 from service.app import create_app
 from service.config import Settings
 from tests.builder import Record
@@ -61,7 +61,7 @@ def _service(base: str) -> Flask:
 
 
 def _on(today: date) -> AbstractContextManager[object]:
-    return patch.object(service.app, "_today", lambda _: today)
+    return patch.object(service.answering, "current_day", lambda _: today)
 
 
 def services(base: str) -> list[Json]:

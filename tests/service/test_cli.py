@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import service.app
+import service.answering
 from cds_hooks import HOOKS
 from service.cli import main
 from service.demo import demo_request
@@ -196,7 +196,7 @@ def test_a_fault_of_ours_is_exit_status_1(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a patient's datum")
 
-    monkeypatch.setattr(service.app, "decide", fail)
+    monkeypatch.setattr(service.answering, "decide", fail)
     assert run("assess", written(osteopenia().bundle())) == (1, "", "osteohooks: The service failed.\n")
 
 

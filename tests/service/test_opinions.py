@@ -12,8 +12,10 @@ import pytest
 from fhir_profiles import RecordReader, Resource
 from service.agreement import disagreements
 from service.app import create_app
+from service.assess import SILENT
 from service.config import Settings
-from service.decide import SILENT, Decision, Opinion, decide
+from service.decide import decide
+from service.decision import Decision, Opinion
 from service.fill import Filler
 from service.pages import Guideline
 from service.rules import Flawed, Rules, load_rules
