@@ -26,7 +26,8 @@ from service.decide import decide
 from service.drafts import AsReceived
 from service.presenting import Presenting
 from service.rules import Rules
-from service.speak import Voice, speak
+from service.speak import speak
+from service.voice import Voice
 from service.words import LANGUAGES
 
 __all__ = ["REQUIRED", "answerer", "current_day"]

@@ -15,16 +15,16 @@ from service.assess import UNCLASSIFIED
 from service.decision import Decision, Finding, Opinion, Tier
 from service.gates import Ruling
 from service.rules import Agent
-from service.words import Words, amount
+from service.words import WORDS, Words, amount
 
 __all__ = ["Filler"]
 
 
 class Filler:
-    """Fills the sentences of one decision in one language. `words` are the fixed words of `terms.yaml`."""
+    """Fills the sentences of one decision in one language."""
 
-    def __init__(self, decision: Decision, language: str, words: dict[str, Any]) -> None:
-        self._decision, self.language, self._words = decision, language, words
+    def __init__(self, decision: Decision, language: str) -> None:
+        self._decision, self.language = decision, language
         self._facts, self._rules = decision.facts, decision.rules
 
     def say(self, words: Words, finding: Finding | None = None, ruling: Ruling | None = None) -> str:
@@ -33,7 +33,7 @@ class Filler:
 
     def word(self, group: str, name: str) -> str:
         """A fixed word."""
-        return str(self._words[group][name][self.language])
+        return str(WORDS[group][name][self.language])
 
     def opinion(self, opinion: Opinion) -> str:
         """The criterion behind another guideline's advice."""

@@ -17,7 +17,8 @@ from service.digests import Digests, Grounds, facts_behind
 from service.memory import Memory, Recollection
 from service.quiet import Shown, choose
 from service.rules import Rules
-from service.speak import Voice, speak
+from service.speak import speak
+from service.voice import Voice
 
 __all__ = ["Presenting", "Pseudonymous", "Recorded", "patient_parts"]
 

@@ -15,12 +15,14 @@ from typing import Any
 from cds_hooks.markdown import escape
 from fhir_profiles import load_yaml
 
-__all__ = ["LANGUAGES", "Sentence", "Words", "amount", "each", "number_text"]
+__all__ = ["LANGUAGES", "WORDS", "Sentence", "Words", "amount", "each", "number_text"]
 
 LANGUAGES = ("en", "zh")
 
 _BLANK = re.compile(r"\{([a-z0-9_]+)(?:\.([a-z_]+))?\}")
 _UNITS: dict[str, dict[str, Any]] = load_yaml(files("service").joinpath("units.yaml"))
+# The words that stand on cards whatever they are about: headings, marks, topics, reasons to set a card aside.
+WORDS: dict[str, Any] = load_yaml(files("service").joinpath("terms.yaml"))
 
 Fill = Callable[[str, str], str]
 

@@ -26,7 +26,8 @@ from service.app import create_app
 from service.config import Settings
 from service.decide import decide
 from service.rules import load_rules
-from service.speak import Voice, speak
+from service.speak import speak
+from service.voice import Voice
 from tests.bench.bodies import Body, bodies
 from tests.bench.machine import conditions
 from tests.fhir_pieces import TODAY

@@ -13,7 +13,7 @@ import yaml
 from fhir_profiles import load_yaml
 from service.memory_page import ORDERED, MemoryPage, Span, load_memory_page
 from service.rules import Flawed, load_rules
-from service.speak import WORDS
+from service.words import WORDS
 from tests.command_line import ROOT
 
 SHIPPED: Final = ROOT / "service" / "memory.yaml"

@@ -19,7 +19,6 @@ from service.decision import Decision, Opinion
 from service.fill import Filler
 from service.pages import Guideline
 from service.rules import Flawed, Rules, load_rules
-from service.speak import WORDS
 from tests.builder import Record
 from tests.fhir_pieces import PATIENT_ID, PREFETCH_KEYS, TODAY
 from tests.front_door import ask, request_body
@@ -204,7 +203,7 @@ def test_every_reason_reads_as_a_sentence(lang: str, known: bool) -> None:
     """Also where its facts are not on record: then it says so."""
     record = woman(-1.7).frax(3.4, 24.0) if known else Record().condition("breast-cancer")
     found = decided(record)
-    fill = Filler(found, lang, WORDS)
+    fill = Filler(found, lang)
     for section in found.rules.opinions:
         for rule, entry in section.page["rules"].items():
             text = fill.opinion(Opinion(section, rule, entry["advice"], ()))

@@ -13,8 +13,7 @@ from cds_hooks.card import LONGEST_SUMMARY, utf16_length
 from service.gates import Gate
 from service.pages import Section
 from service.rules import Rules, load_rules
-from service.speak import WORDS
-from service.words import LANGUAGES, Words, amount, each, number_text
+from service.words import LANGUAGES, WORDS, Words, amount, each, number_text
 from tests import codes
 from tests.builder import Record
 from tests.fhir_pieces import Json, concept

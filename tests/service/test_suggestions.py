@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
-from service.speak import Voice
+from service.voice import Voice
 from tests.builder import Record
 from tests.drafts import ibandronate_weekly, paracetamol
 from tests.fhir_pieces import Json
