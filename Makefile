@@ -9,6 +9,8 @@ HASHED := install --require-hashes --only-binary :all:
 LOCK := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-find-links pyproject.toml
 
+CQL := tests/bench/peers/cql/node_modules
+
 .PHONY: help setup run test faults fuzz crash month test-hapi test-medplum bench bench-peers growth soak check lock clean
 .DELETE_ON_ERROR:
 
@@ -53,7 +55,7 @@ test-medplum: $(VENV)/ready-to-test  ## the same on Medplum's FHIR router (needs
 bench: $(VENV)/ready-to-test  ## measure against a Flask echo on the same server; needs wrk (ARGS="--rounds 7 --seconds 3")
 	$(BIN)/python -m tests.bench.against_baseline $(ARGS)
 
-bench-peers: $(VENV)/ready-to-test $(VENV)-peers/ready  ## measure against other CDS Hooks services; needs wrk
+bench-peers: $(CQL)/ready $(VENV)/ready-to-test $(VENV)-peers/ready  ## measure against other services; needs wrk, Node 20 and npm
 	$(BIN)/python -m tests.bench.against_peers --python $(VENV)-peers/bin/python $(ARGS)
 
 growth: $(VENV)/ready-to-test  ## measure what an answer costs by resources, rules, languages and workers; needs wrk
@@ -68,7 +70,7 @@ lock: $(VENV)-lock/ready  ## write the lock files anew from pyproject.toml (ARGS
 	$(LOCK:pyproject.toml=) --constraint requirements-test.lock --group build --output-file requirements-build.lock
 
 clean:  ## remove .venv and whatever make or the tools have made
-	rm -rf $(VENV) $(VENV)-lock $(VENV)-peers dist tests/hapi/target tests/medplum/node_modules .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* coverage.json
+	rm -rf $(VENV) $(VENV)-lock $(VENV)-peers dist $(CQL) tests/hapi/target tests/medplum/node_modules .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* coverage.json
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each file below is made last in its step, so a step that was cut short is done again.
@@ -98,6 +100,16 @@ $(VENV)-peers/ready: tests/bench/peers/requirements.txt
 	@$(PYTHON) -m venv --clear $(VENV)-peers
 	$(VENV)-peers/bin/python -m pip --quiet --disable-pip-version-check install -r $<
 	@touch $@
+
+$(CQL)/ready: tests/bench/peers/cql/package-lock.json
+	@$(require_node)
+	npm ci --prefix tests/bench/peers/cql --no-audit --no-fund --loglevel=error
+	@touch $@
+
+define require_node
+{ command -v npm && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; } > /dev/null 2>&1 || { \
+	echo "make bench-peers needs Node 20 or later and npm, for the CQL peer (https://nodejs.org)" >&2; exit 1; }
+endef
 
 define require_python
 command -v $(PYTHON) > /dev/null || { \

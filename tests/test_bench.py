@@ -7,17 +7,23 @@ import json
 import random
 import re
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import requests
 
-from tests.bench import baseline
+from tests import codes
+from tests.bench import against_peers, baseline
 from tests.bench.against_baseline import OUTPUT
+from tests.bench.agreement import disagreements, tier_of_card
 from tests.bench.bodies import bodies, view
 from tests.bench.growth import exponent
-from tests.bench.load import Load, outcome_in
-from tests.bench.rounds import Spread, ratios, spread
+from tests.bench.load import Load, Outcome, outcome_in
+from tests.bench.peer import FOLDER, PEERS, Peer
+from tests.bench.rounds import Case, Spread, measure, ratios, seconds_for, spread
+from tests.bench.servers import Server
 from tests.bench.soak import FailingServer, Sample, judged
+from tests.bench.value_sets import value_sets
 from tests.fhir_pieces import TODAY
 from tests.front_door import application, post
 
@@ -131,3 +137,127 @@ def test_ratios_are_taken_inside_a_round() -> None:
     assert ratios([10, 40, 30], [10, 20, 10]) == Spread(2.0, 1.0, 3.0)
     assert str(spread([0.5])) == "0.50 [0.50..0.50]"
     assert str(spread([1200, 900])) == "1050 [900..1200]"
+
+
+# -- peers ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_cql_asks_for_value_sets_that_there_are_and_none_is_empty() -> None:
+    asked_for = re.findall(
+        r"^valueset \".+\": '(.+)'$", (FOLDER / "cql" / "tier.cql").read_text(encoding="utf-8"), re.M
+    )
+    made = value_sets()
+    assert sorted(asked_for) == sorted(made)
+    assert all(made.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "system", "listed"),
+    [
+        ("t-scores-of-eligible-sites", codes.LOINC, {codes.T_SCORE["lumbar-spine"], codes.T_SCORE["femur"]}),
+        ("eligible-body-sites", codes.SNOMED, {"122496007", "29627003"}),
+        ("frax-hip", codes.LOINC, {codes.FRAX_HIP}),
+        ("bone-density-and-frax", codes.LOINC, {codes.DXA_PANEL, codes.FRAX_PANEL, codes.FRAX_MAJOR}),
+        ("fractures-of-hip-or-spine", codes.SNOMED, {"359817006", "431031001", "42942008"}),
+        ("fractures-of-humerus-pelvis-or-forearm", codes.ICD10, {"S42.2*", "S32.1*", "M80.0B*"}),
+        ("fragility-fractures", codes.ICD10, {"M80*", "M84.4*"}),
+        ("low-energy-causes", codes.ICD10, {"W00*", "W01*", "W18*"}),
+        ("aromatase-inhibitors", codes.RXNORM, {"72965", "199224", "310261"}),
+        ("aromatase-inhibitors", codes.ATC, {"L02BG02"}),
+    ],
+)
+def test_a_value_set_has_the_codes_of_its_name(name: str, system: str, listed: set[str]) -> None:
+    assert listed <= {each["code"] for each in value_sets()[name] if each["system"] == system}
+
+
+def test_a_value_set_has_no_code_that_its_name_leaves_out() -> None:
+    made = {name: {each["code"] for each in found} for name, found in value_sets().items()}
+    assert not made["t-scores-of-eligible-sites"] & {codes.T_SCORE["forearm"], codes.T_SCORE["calcaneus"]}
+    assert not made["t-scores"] & set(codes.Z_SCORE.values())
+    assert not made["fragility-fractures"] & (made["osteoporosis"] | {"S72.0*", "203449003", "M84.5*"})
+    assert not made["low-energy-causes"] & made["high-energy-causes"]
+    assert made["fractures"] < made["conditions"]
+
+
+def test_codes_of_the_clinical_modification_are_not_read_in_another_edition() -> None:
+    site_digits = [each for each in value_sets()["fractures-of-hip-or-spine"] if each["code"] == "M80.05*"]
+    assert {each["system"] for each in site_digits} >= {codes.ICD10}
+    assert "http://hl7.org/fhir/sid/icd-10" not in {each["system"] for each in site_digits}
+
+
+def test_what_is_installed_for_the_cql_comes_from_no_registry_of_ours() -> None:
+    packages = json.loads((FOLDER / "cql" / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    resolved = [package["resolved"] for package in packages.values() if "resolved" in package]
+    assert all(address.startswith("https://registry.npmjs.org/") for address in resolved)
+    assert all("integrity" in package for name, package in packages.items() if name)
+
+
+def test_a_slow_server_is_given_longer_but_not_for_ever() -> None:
+    assert [seconds_for(rate, 3.0) for rate in (2000.0, 25.0, 10.0, 2.0, 0.0)] == [3.0, 3.0, 5.0, 10.0, 10.0]
+    assert seconds_for(0.0, 30.0) == 30.0
+
+
+class _Still:
+    """Stands for a server that takes no processor time."""
+
+    name = "peer"
+
+    def processor_seconds(self) -> float:
+        return 0.0
+
+
+def test_a_server_that_finishes_nothing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[float] = []
+
+    def run(load: Load) -> Outcome:
+        asked.append(load.seconds)
+        return Outcome(requests=0, seconds=load.seconds, bytes=0, p50_ms=0.0, p99_ms=0.0, errors=0)
+
+    monkeypatch.setattr(Load, "run", run)
+    case = Case("15 resources", tmp_path, "en", {"peer": "http://127.0.0.1:1/"})
+    with pytest.raises(RuntimeError, match="peer finished no answer to 15 resources"):
+        measure([case], [cast(Server, _Still())], 1, 3.0)
+    assert asked == [1.0, 1.0, 10.0, 10.0]
+
+
+def _answering(monkeypatch: pytest.MonkeyPatch, tier: str) -> tuple[Server, dict[Peer, Server]]:
+    """The service itself and, in the place of each peer, a server that always names this tier."""
+    client = application(TODAY).test_client()
+
+    def answer(url: str, content: bytes) -> bytes:
+        if url.startswith("ours"):
+            return bytes(client.post(url.removeprefix("ours"), data=content, content_type="application/json").data)
+        return json.dumps({"cards": [{"summary": f"Tier: {tier}"}]}).encode()
+
+    monkeypatch.setattr("tests.bench.agreement._answer", answer)
+    made = [Server(name, name, cast(Any, None), 0.0) for name in ("ours", *(peer.name for peer in PEERS))]
+    return made[0], dict(zip(PEERS, made[1:], strict=True))
+
+
+def test_a_peer_that_names_another_tier_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, others = _answering(monkeypatch, "low")
+    said = list(disagreements(ours, others, ["15 resources"]))
+    assert said[: len(PEERS)] == [f"{peer.name} says low where Osteohooks says high: 15 resources" for peer in PEERS]
+
+
+def test_only_a_peer_with_all_rules_is_asked_about_every_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, others = _answering(monkeypatch, "high")
+    said = list(disagreements(ours, others, ["15 resources", "200 resources"]))
+    assert {line.partition(" says ")[0] for line in said} == {"CQL on cql-execution"}
+    assert {line.split(" says ")[2].partition(":")[0] for line in said} == {"low", "moderate", "unclassified"}
+
+
+@pytest.mark.parametrize("answer", [b'{"cards": []}', b'{"cards": [{"summary": "high"}]}'])
+def test_a_peer_without_a_tier_is_no_peer(answer: bytes) -> None:
+    with pytest.raises(ValueError, match="no card with a tier"):
+        tier_of_card(answer)
+
+
+def test_what_must_be_installed_is_said_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert against_peers.main(["--python", "python"]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("make bench-peers needs wrk, ")
+    assert "node, " in said

@@ -6,17 +6,19 @@ python -m tests.bench.against_peers --python PYTHON_OF_THE_PEERS [--rounds 5] [-
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from tests.bench.agreement import ALIKE, disagreements
 from tests.bench.bodies import bodies
 from tests.bench.load import missing_tools
 from tests.bench.machine import conditions
+from tests.bench.peer import PEERS, Peer, start, translate, versions
 from tests.bench.rounds import Case, Figures, measure, ratios, spread
 from tests.bench.servers import Server, free_port, running, service
 
@@ -24,58 +26,41 @@ __all__ = ["main"]
 
 OURS: Final = "Osteohooks"
 OUTPUT: Final = Path(__file__).parent / "results" / "peers.md"
-PEERS: Final = Path(__file__).parent / "peers"
 MEASURED: Final = ("15 resources", "200 resources")
 OUR_CHECKS: Final = "the types of all that the rules read; every rule, in two languages"
 
 
-@dataclass(frozen=True)
-class Peer:
-    """Another service: how it is started on a port, where it answers, what it checks, what it must be beaten by."""
-
-    name: str
-    factory: str
-    checks: str
-    least: Mapping[str, float]
-
-
-HEALTHCHAIN: Final = (
-    Peer(
-        "HealthChain, plain",
-        "healthchain_app:plain",
-        "nothing of the prefetched resources; one rule",
-        {"15 resources": 1.5, "200 resources": 4.0},
-    ),
-    Peer(
-        "HealthChain, FHIR models",
-        "healthchain_app:modelled",
-        "every resource with fhir.resources; one rule",
-        {"15 resources": 12.0, "200 resources": 40.0},
-    ),
-)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, write and print; exit status 1 when a bar is missed, 2 when something must be installed first."""
+    """Measure, write and print; exit status 1 when a bar is missed, 2 when something must be installed first.
+
+    Where a peer names another tier than we do, nothing is measured: exit status 1.
+    """
     parser = argparse.ArgumentParser(prog="make bench-peers")
     parser.add_argument("--python", type=Path, required=True, help="the interpreter that has the peers")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args(arguments)
-    if missing := missing_tools():
+    missing = missing_tools()
+    if shutil.which("node") is None:
+        missing.append("node, for the CQL peer (https://nodejs.org, 20 or later)")
+    if missing:
         print(f"make bench-peers needs {', '.join(missing)}", file=sys.stderr)
         return 2
-    lines = conditions()
+    lines = [*conditions(tools=("wrk", "node")), versions(), f"rounds: {options.rounds}"]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        translate(folder)
         port = free_port()
         command, environment = service(port, 2, 4)
         ours = stack.enter_context(running(OURS, port, command, environment))
-        others = [stack.enter_context(_running(peer, options.python)) for peer in HEALTHCHAIN]
+        others = {peer: stack.enter_context(start(peer, options.python, folder)) for peer in PEERS}
+        if differing := list(disagreements(ours, others, MEASURED)):
+            print("\n".join(differing), file=sys.stderr)
+            return 1
         cases = list(_cases(ours, others, folder))
-        figures = measure(cases, [ours, *others], options.rounds, options.seconds)
-        memory = {server.name: server.worker_mib() for server in (ours, *others)}
+        figures = measure(cases, [ours, *others.values()], options.rounds, options.seconds)
+        memory = {server.name: server.worker_mib() for server in (ours, *others.values())}
     bars = list(_bars(figures))
     page = "\n".join([*_page(lines, figures, memory), *_table_of(bars), ""])
     options.output.parent.mkdir(exist_ok=True)
@@ -84,20 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if all(held for _, held in bars) else 1
 
 
-def _running(peer: Peer, python: Path) -> AbstractContextManager[Server]:
-    """A peer in its best setting: two workers, uvloop and httptools, no access log."""
-    port = free_port()
-    flags = ["--workers", "2", "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "error"]
-    command = [str(python), "-m", "uvicorn", "--factory", peer.factory, "--port", str(port), *flags]
-    return running(peer.name, port, command, {}, ready="/cds/cds-discovery", folder=PEERS)
-
-
-def _cases(ours: Server, others: Sequence[Server], folder: Path) -> Iterator[Case]:
+def _cases(ours: Server, others: Mapping[Peer, Server], folder: Path) -> Iterator[Case]:
     for name in MEASURED:
         body = bodies()[name]
         file = folder / f"{name.replace(' ', '-')}.json"
         file.write_bytes(body.content)
-        addresses = {other.name: f"{other.url}/cds/cds-services/tier" for other in others}
+        addresses = {peer.name: f"{server.url}{peer.base}/tier" for peer, server in others.items()}
         yield Case(name, file, "en", {OURS: f"{ours.url}/cds-services/{body.service}", **addresses})
 
 
@@ -108,7 +85,7 @@ def _ratio(figures: Mapping[tuple[str, str], Figures], case: str, peer: Peer) ->
 
 
 def _bars(figures: Mapping[tuple[str, str], Figures]) -> Iterator[tuple[str, bool]]:
-    for peer in HEALTHCHAIN:
+    for peer in PEERS:
         for case, least in peer.least.items():
             text, reached = _ratio(figures, case, peer)
             yield f"{case}: at least {least} times the throughput of {peer.name}: {text}", reached >= least
@@ -121,11 +98,12 @@ def _page(
 ) -> Iterator[str]:
     yield "# Osteohooks against what a site could install instead\n"
     yield "Written by `make bench-peers`. Throughput of Osteohooks over the other's, 8 connections, two processes each;"
-    yield "medians of rounds over all servers, [least..most].\n"
+    yield "medians of rounds over all servers, [least..most]. Before it, each peer named the same tier as Osteohooks"
+    yield f"for both requests, CQL also for {ALIKE} patients from the grid of the tier's tests.\n"
     yield from (f"* {line}" for line in lines)
     yield "\n| against | 15 resources | 200 resources | it checks and applies |"
     yield "|---|---|---|---|"
-    for peer in HEALTHCHAIN:
+    for peer in PEERS:
         yield f"| {peer.name} | {' | '.join(_ratio(figures, case, peer)[0] for case in MEASURED)} | {peer.checks} |"
     yield f"\nOsteohooks checks and applies: {OUR_CHECKS}.\n"
     yield "| request | server | answers a second | p99 ms, 8 | p50 ms, 1 | processor ms | worker, MiB | errors |"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +50,7 @@ class Load(Struct, frozen=True):
 
     def command(self) -> list[str]:
         """wrk takes whole seconds; one thread makes more load than two cores can answer."""
-        options = ["-t1", f"-c{self.connections}", f"-d{max(1, round(self.seconds))}s", "--timeout", "20s"]
+        options = ["-t1", f"-c{self.connections}", f"-d{max(1, ceil(self.seconds))}s", "--timeout", "20s"]
         return ["wrk", *options, "-s", str(SCRIPT), self.url, "--", str(self.body), self.language, str(self.pause_ms)]
 
 

@@ -13,10 +13,13 @@ from msgspec.structs import replace
 from tests.bench.load import Load, Outcome
 from tests.bench.servers import Server
 
-__all__ = ["Case", "Figures", "Spread", "measure", "ratios", "spread"]
+__all__ = ["Case", "Figures", "Spread", "measure", "ratios", "seconds_for", "spread"]
 
 MANY: Final = 8
 ONE: Final = 1
+# A slow server is given longer, until so many answers are in or so many seconds are over.
+ENOUGH: Final = 50
+LONGEST: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -67,22 +70,36 @@ def spread(figures: Iterable[float]) -> Spread:
 def measure(
     cases: Sequence[Case], servers: Iterable[Server], rounds: int, seconds: float
 ) -> dict[tuple[str, str], Figures]:
-    """(case, server) to its figures: with 8 connections and with 1, after a round that does not count."""
+    """(case, server) to its figures: with 8 connections and with 1, after a round that does not count.
+
+    Raises RuntimeError where a server finishes no answer at all.
+    """
     by_name = {server.name: server for server in servers}
     found = {(case.name, name): Figures() for case in cases for name in case.addresses}
+    lasting = dict.fromkeys(((*key, connections) for key in found for connections in (MANY, ONE)), 1.0)
     for turn in range(rounds + 1):
         for case in cases:
             for name, url in _in_turn(case.addresses, turn):
-                load = Load(url, case.body, case.language, MANY, seconds if turn else 1.0)
+                load = Load(url, case.body, case.language, MANY, lasting[case.name, name, MANY])
                 before = by_name[name].processor_seconds()
                 many = load.run()
                 taken = by_name[name].processor_seconds() - before
-                one = replace(load, connections=ONE).run()
-                if turn:
+                one = replace(load, connections=ONE, seconds=lasting[case.name, name, ONE]).run()
+                if not turn:
+                    lasting[case.name, name, MANY] = seconds_for(many.rate, seconds)
+                    lasting[case.name, name, ONE] = seconds_for(one.rate, seconds)
+                elif not many.requests or not one.requests:
+                    raise RuntimeError(f"{name} finished no answer to {case.name}")
+                else:
                     found[case.name, name].many.append(many)
                     found[case.name, name].one.append(one)
                     found[case.name, name].processor_ms.append(taken / many.requests * 1000)
     return found
+
+
+def seconds_for(rate: float, seconds: float) -> float:
+    """How long a server is measured that gave so many answers a second in its first round: no less than asked for."""
+    return max(seconds, min(ENOUGH / rate, LONGEST) if rate else LONGEST)
 
 
 def _in_turn(addresses: Mapping[str, str], turn: int) -> Iterator[tuple[str, str]]:

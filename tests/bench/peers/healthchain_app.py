@@ -80,19 +80,22 @@ def _inhibitor(resources: Iterable[dict[str, Any]]) -> bool:
 
 
 def _modelled(prefetch: dict[str, Any]) -> str:
-    """Its models are R5: what they refuse of R4 (here the medication orders) it leaves as it was, and so do we."""
-    converted = convert_prefetch_to_fhir_objects(prefetch).items()
-    refused = {key: value for key, value in converted if isinstance(value, dict)}
-    observations = [
-        entry.resource
-        for key, bundle in converted
-        if key not in refused
-        for entry in getattr(bundle, "entry", None) or ()
-        if entry.resource.__class__.__name__ == "Observation"
-    ]
+    """Every resource as a model; what its models refuse it leaves as it was, and then there is no tier to be told."""
+    converted = convert_prefetch_to_fhir_objects(prefetch)
+    if refused := sorted(key for key, value in converted.items() if isinstance(value, dict)):
+        raise ValueError(f"refused by the models: {', '.join(refused)}")
+    resources = [entry.resource for value in converted.values() for entry in getattr(value, "entry", None) or ()]
     scores = [
-        float(observation.valueQuantity.value)
-        for observation in observations
-        if observation.status == "final" and any(coding.code in T_SCORES for coding in observation.code.coding)
+        float(resource.valueQuantity.value)
+        for resource in resources
+        if resource.__class__.__name__ == "Observation"
+        and resource.status == "final"
+        and any(coding.code in T_SCORES for coding in resource.code.coding)
     ]
-    return _tier(scores, _inhibitor(_resources(refused)))
+    inhibitor = any(
+        resource.__class__.__name__ == "MedicationRequest"
+        and resource.status == "active"
+        and any(coding.code in INHIBITORS for coding in resource.medicationCodeableConcept.coding)
+        for resource in resources
+    )
+    return _tier(scores, inhibitor)
