@@ -19,6 +19,7 @@ from werkzeug.exceptions import NotFound
 
 from cds_hooks import (
     HOOKS,
+    PATH,
     PROBLEM_LIST_ITEM_CREATE,
     Entry,
     FhirAccess,
@@ -49,8 +50,6 @@ from service.store import Store
 from service.words import LANGUAGES
 
 __all__ = ["answerer", "create_app", "wsgi"]
-
-PATH = "/cds-services"
 
 _TITLES = {
     "patient-view": (
