@@ -328,7 +328,7 @@ def wsgi(*_: Any) -> Flask:
     watch_threads()
     app = create_app()
     # A worker ends without the interpreter's own clearing up (os._exit); what multiprocessing calls is called.
-    Finalize(app, app.extensions["store"].close, exitpriority=0)
+    Finalize(None, app.extensions["store"].close, exitpriority=0)
     # The rules live as long as the process: the collector need not walk them on every sweep.
     gc.collect()
     gc.freeze()
