@@ -20,7 +20,7 @@ from cds_hooks.card import (
     encode,
     well_formed,
 )
-from cds_hooks.discovery import Service
+from cds_hooks.discovery import PATH, Service
 from cds_hooks.errors import BadRequest, PreconditionFailed, Refusal, Unauthorized, Unavailable
 from cds_hooks.feedback import Feedback, Reason, TakeFeedback, read_feedback
 from cds_hooks.fhir_access import FhirAccess, Grant
@@ -51,6 +51,7 @@ __all__ = [
     "MEDICATION_REFILL",
     "ORDER_SELECT",
     "ORDER_SIGN",
+    "PATH",
     "PATIENT_VIEW",
     "PROBLEM_LIST_ITEM_CREATE",
     "Action",

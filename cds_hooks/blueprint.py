@@ -13,7 +13,7 @@ from werkzeug import exceptions
 from werkzeug.datastructures import LanguageAccept
 
 from cds_hooks.caller import Authenticate, Caller
-from cds_hooks.discovery import Service, discovery
+from cds_hooks.discovery import PATH, Service, discovery
 from cds_hooks.errors import (
     Issue,
     MethodNotAllowed,
@@ -36,7 +36,6 @@ R = TypeVar("R", bound=FhirResource)
 # The service asked, the request, the languages the reader prefers, the body as received; the answer's JSON.
 Answer = Callable[[Service, HookRequest[R], LanguageAccept, bytes], bytes]
 
-PATH: Final = "/cds-services"
 DESCRIPTION: Final = "/openapi.json"
 JSON: Final = "application/json"
 PREFLIGHT: Final = {

@@ -12,7 +12,9 @@ import msgspec
 from cds_hooks.hooks import Hook
 from cds_hooks.templates import template_flaws
 
-__all__ = ["Service", "discovery"]
+__all__ = ["PATH", "Service", "discovery"]
+
+PATH: Final = "/cds-services"  # of discovery; what can be called lies below it
 
 _ID: Final = re.compile(r"[A-Za-z0-9._~-]+")  # RFC 3986, 2.3: what a URL path carries as it stands
 

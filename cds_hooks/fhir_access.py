@@ -7,9 +7,7 @@ as it was, never as if there were nothing. The token serves for these queries an
 
 import logging
 import re
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +29,7 @@ from cds_hooks.prefetch import R, Received
 from cds_hooks.queries import Query, queries
 from cds_hooks.request import Authorization, HookRequest, Parser
 from cds_hooks.scopes import Scopes
+from cds_hooks.tally import Tally
 
 __all__ = ["FhirAccess", "Grant"]
 
@@ -79,14 +78,12 @@ class FhirAccess(Generic[R]):
         }
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="fhir")
         self._queries: dict[str, Mapping[str, Query]] = {}
-        self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
+        self._tally = Tally()
 
     @property
     def failures(self) -> Mapping[str, int]:
         """How often each cause has come up so far, one for each key that was not had."""
-        with self._lock:
-            return dict(self._counts)
+        return self._tally.counts
 
     def until(self) -> float:
         """When a request that came now is to be done with fetching, by the monotonic clock."""
@@ -187,8 +184,8 @@ class FhirAccess(Generic[R]):
         # In the order of the templates, not in that in which servers answer: the same data give the same answer.
         received = {key: received[key] for key in queries if key in received}
         if causes:
-            with self._lock:
-                self._counts.update(causes.values())
+            for cause in causes.values():
+                self._tally.add(cause)
             _log.warning("not had from the FHIR server: %s", ", ".join(f"{key} ({why})" for key, why in causes.items()))
         return replace(request, received=received, unreadable=tuple(unreadable), not_had={**request.not_had, **causes})
 

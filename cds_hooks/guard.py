@@ -5,9 +5,7 @@ would be lost, or the last one, there is no answer but an error.
 """
 
 import logging
-import threading
 import traceback
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -17,6 +15,7 @@ from msgspec import Raw
 from cds_hooks.card import Card, Malformed
 from cds_hooks.errors import Refusal
 from cds_hooks.rules import ANSWER_RULES, malformed
+from cds_hooks.tally import Tally
 
 __all__ = ["Build", "Guard", "Plan", "build_all"]
 
@@ -46,15 +45,12 @@ class Guard:
     """
 
     def __init__(self, on_drop: Callable[[str], None] = lambda rule: None) -> None:
-        self._on_drop = on_drop
-        self._lock = threading.Lock()
-        self._dropped: Counter[str] = Counter()
+        self._tally = Tally(on_drop)
 
     @property
     def dropped(self) -> Mapping[str, int]:
         """How many cards each rule has cost so far, in this process."""
-        with self._lock:
-            return dict(self._dropped)
+        return self._tally.counts
 
     def cards(self, plans: Iterable[Plan]) -> list[Card]:
         """The cards that can be built. Raises what a critical one raises, or the last when none is left."""
@@ -103,9 +99,7 @@ class Guard:
         return msgspec.json.encode({**members, "cards": kept})
 
     def _drop(self, rule: str) -> None:
-        with self._lock:
-            self._dropped[rule] += 1
-        self._on_drop(rule)
+        self._tally.add(rule)
         _log.error("a card was dropped: %s", rule)
 
 

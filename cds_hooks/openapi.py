@@ -11,14 +11,13 @@ from typing import Any, Final
 
 import msgspec
 
-from cds_hooks.discovery import Service
+from cds_hooks.discovery import PATH, Service
 
 __all__ = ["openapi"]
 
 # The routes of a CDS service, as Flask writes them.
-DISCOVERY: Final = "/cds-services"
-INVOCATION: Final = "/cds-services/<id>"
-FEEDBACK: Final = "/cds-services/<id>/feedback"
+INVOCATION: Final = f"{PATH}/<id>"
+FEEDBACK: Final = f"{INVOCATION}/feedback"
 DOCUMENT: Final = "/openapi.json"
 
 Json = dict[str, Any]
@@ -61,7 +60,7 @@ def openapi(
     for path, method in routes:
         if (path, method) not in _OPERATIONS:
             raise ValueError(f"nothing is known of the route {method} {path}")
-        is_open = not secured or method == "OPTIONS" or path == DOCUMENT or (open_discovery and path == DISCOVERY)
+        is_open = not secured or method == "OPTIONS" or path == DOCUMENT or (open_discovery and path == PATH)
         for address, operation in _OPERATIONS[path, method](services):
             paths.setdefault(prefix + address, {})[method.lower()] = operation if is_open else _secured(operation)
     document: Json = {
@@ -108,7 +107,7 @@ def _secured(operation: Json) -> Json:
 
 def _discovery(services: Sequence[Service]) -> Iterable[tuple[str, Json]]:
     yield (
-        DISCOVERY,
+        PATH,
         {
             "operationId": "discovery",
             "summary": "The services there are, and what each one asks to be prefetched",
@@ -152,7 +151,7 @@ def _description(service: Service) -> str:
 
 
 def _preflight_of_discovery(services: Sequence[Service]) -> Iterable[tuple[str, Json]]:
-    yield DISCOVERY, _preflight("discovery")
+    yield PATH, _preflight("discovery")
 
 
 def _preflight_of_invocation(services: Sequence[Service]) -> Iterable[tuple[str, Json]]:
@@ -202,12 +201,12 @@ def _document(services: Sequence[Service]) -> Iterable[tuple[str, Json]]:
 
 
 def _address(service: Service) -> str:
-    return f"{DISCOVERY}/{service.id}"
+    return f"{PATH}/{service.id}"
 
 
 _OPERATIONS: Final[Mapping[tuple[str, str], Callable[[Sequence[Service]], Iterable[tuple[str, Json]]]]] = {
-    (DISCOVERY, "GET"): _discovery,
-    (DISCOVERY, "OPTIONS"): _preflight_of_discovery,
+    (PATH, "GET"): _discovery,
+    (PATH, "OPTIONS"): _preflight_of_discovery,
     (INVOCATION, "POST"): _invocation,
     (INVOCATION, "OPTIONS"): _preflight_of_invocation,
     (FEEDBACK, "POST"): _feedback,

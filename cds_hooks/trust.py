@@ -7,9 +7,7 @@ Whatever is wrong, the client is told 401 and nothing else; the site finds the c
 import logging
 import math
 import re
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeGuard
@@ -21,6 +19,7 @@ from cds_hooks.caller import Caller
 from cds_hooks.errors import Unauthorized, Unavailable
 from cds_hooks.keys import ALGORITHMS, Keys, KeysAway
 from cds_hooks.replay import ReplayStore, ReplayStoreAway
+from cds_hooks.tally import Tally
 from cds_hooks.tokens import LONGEST, Malformed, Token
 
 __all__ = ["Issuer", "ReplayMode", "Trust"]
@@ -87,16 +86,13 @@ class Trust:
         self._base_url, self._algorithms = base_url, frozenset(algorithms)
         self._replay, self._replay_mode = replay, replay_mode
         self._leeway, self._longest, self._clock = leeway, longest, clock
-        self._on_refusal = on_refusal
+        self._tally = Tally(on_refusal)
         self._signatures = PyJWS(algorithms=sorted(algorithms))
-        self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
 
     @property
     def refusals(self) -> Mapping[str, int]:
         """How often each cause has come up so far, those that were only logged as well."""
-        with self._lock:
-            return dict(self._counts)
+        return self._tally.counts
 
     def authenticate(self, paths: Sequence[str], authorization: str | None) -> Caller:
         """Who sent this Authorization header to one of these paths. Raises Unauthorized or Unavailable."""
@@ -195,9 +191,7 @@ class Trust:
         self._note(str(flaw), known)
 
     def _note(self, cause: str, known: Sequence[str | None]) -> None:
-        with self._lock:
-            self._counts[cause] += 1
-        self._on_refusal(cause)
+        self._tally.add(cause)
         # In ASCII, so that no line break or terminal sequence of a client's reaches the log.
         told = ", ".join(f"{name} {text!a}" for name, text in zip(("iss", "tenant", "jti"), known, strict=False))
         _log.warning("client authentication: %s (%s)", cause, told or "iss unknown")

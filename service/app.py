@@ -9,7 +9,7 @@ from flask import Flask
 from flask import Response as FlaskResponse
 from werkzeug.exceptions import NotFound
 
-from cds_hooks import HOOKS, Parser, Service, blueprint
+from cds_hooks import HOOKS, PATH, Parser, Service, blueprint
 from fhir_profiles import RecordReader, Resource, lookups, templates
 from service import metrics
 from service.access import access_of
@@ -24,8 +24,6 @@ from service.rules import load_rules
 from service.store import Store
 
 __all__ = ["create_app", "wsgi"]
-
-PATH = "/cds-services"
 
 _TITLES = {
     "patient-view": (
@@ -118,7 +116,7 @@ def wsgi(*_: Any) -> Flask:
     watch_threads()
     app = create_app()
     # A worker ends without the interpreter's own clearing up (os._exit); what multiprocessing calls is called.
-    Finalize(app, app.extensions["store"].close, exitpriority=0)
+    Finalize(None, app.extensions["store"].close, exitpriority=0)
     # The rules live as long as the process: the collector need not walk them on every sweep.
     gc.collect()
     gc.freeze()

@@ -1,18 +1,16 @@
 """What every test shares."""
 
-import gc
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from zlib import crc32
 
 import pytest
 from hypothesis import settings
 
 from tests.planting import PLANTING, WAITS, start
 
-pytest_plugins = ["tests.databases"]
+pytest_plugins = ["tests.databases", "tests.open_stores"]
 
 # The same examples in every run, and no deadline: a test must not fail because a neighbour keeps the cores busy.
 settings.register_profile("osteohooks", derandomize=True, deadline=None, print_blob=True)
@@ -34,16 +32,6 @@ def untraced() -> Iterator[None]:
     sys.settrace(None)
     yield
     sys.settrace(measuring)
-
-
-# A store that nobody refers to any more closes itself, and waits for its threads. That must not happen wherever the
-# collector strikes, in the midst of another store's locks, but between two tests.
-gc.disable()
-
-
-def pytest_runtest_teardown(item: pytest.Item) -> None:
-    if crc32(item.nodeid.encode()) % 40 == 0:
-        gc.collect()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -36,6 +36,7 @@ WHOLE = (
     "cds_hooks/pages.py",
     "cds_hooks/replay.py",
     "cds_hooks/scopes.py",
+    "cds_hooks/tally.py",
     "cds_hooks/tokens.py",
     "cds_hooks/trust.py",
 )

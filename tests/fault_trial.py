@@ -149,7 +149,7 @@ def _report(writing: int, output: Path, looked: Callable[[], str | None]) -> Non
         sys.stdout.flush()
         os.write(writing, json.dumps(seen).encode())
         status = 0
-    except BaseException:
+    except BaseException:  # also an exit: the process ends below before anybody else could tell why
         sys.excepthook(*sys.exc_info())
         raise
     finally:

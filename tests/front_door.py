@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import cache
 from io import BytesIO
 from typing import Any, Final, Literal
 
@@ -21,6 +21,7 @@ from service.app import create_app
 from service.config import Settings
 from tests.builder import Record
 from tests.fhir_pieces import PATIENT_ID, TODAY, Json, prefetch_of
+from tests.open_stores import shared
 from tests.suggested import drug_of, interval_days
 
 Market = Literal["cn", "us", "eu"]
@@ -44,10 +45,11 @@ _NAMES: Final = {
 }
 
 
-@lru_cache(maxsize=64)
+@cache
 def application(today: date, market: Market = "cn") -> Flask:
-    """The service with its clock set; one per date and market."""
-    return create_app(Settings(today=today, market=market))
+    """The service with its clock set; one per date and market, for all tests."""
+    with shared():
+        return create_app(Settings(today=today, market=market))
 
 
 @dataclass(frozen=True)

@@ -52,13 +52,13 @@ def _absent(target: Target, service: Service, key: str) -> Reply:
     return _told(target, service, key, ABSENT, "absent")
 
 
-def _complete(service: Service, key: str) -> Any:
-    """The sample's own value, to be changed."""
-    return service.request()["prefetch"].get(key)
-
-
-def _is_bundle(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("resourceType") == "Bundle"
+def _bundles(target: Target) -> Iterator[tuple[Service, str, dict[str, Any]]]:
+    """Each key of which the sample tells a Bundle, with a copy to be changed; where it tells nothing, an empty one."""
+    for service, key in _keys(target):
+        value = service.request()["prefetch"].get(key)
+        bundle = dict(EMPTY) if value is None else value
+        if isinstance(bundle, dict) and bundle.get("resourceType") == "Bundle":
+            yield service, key, bundle
 
 
 def _answered(reply: Reply) -> Iterator[str]:
@@ -126,16 +126,12 @@ def _as_absent(target: Target, values: dict[str, Any]) -> Iterator[str]:
     says="A Bundle with an OperationOutcome among its entries keeps its data.",
 )
 def prefetch_outcome_entries(target: Target) -> Iterator[str]:
-    for service, key in _keys(target):
-        bundle = _complete(service, key)
-        if bundle is None:
-            bundle = dict(EMPTY)
-        if _is_bundle(bundle):
-            bundle["entry"] = [*(bundle.get("entry") or ()), {"search": {"mode": "outcome"}, "resource": FAILED}]
-            reply = _told(target, service, key, bundle, "an outcome among its entries")
-            expected = target.answer(service).status
-            if reply.status != expected:
-                yield reply.unlike(expected)
+    for service, key, bundle in _bundles(target):
+        bundle["entry"] = [*(bundle.get("entry") or ()), {"search": {"mode": "outcome"}, "resource": FAILED}]
+        reply = _told(target, service, key, bundle, "an outcome among its entries")
+        expected = target.answer(service).status
+        if reply.status != expected:
+            yield reply.unlike(expected)
 
 
 @check(
@@ -147,13 +143,9 @@ def prefetch_outcome_entries(target: Target) -> Iterator[str]:
     says="A Bundle with a further page that cannot be fetched is incomplete, and no fault.",
 )
 def prefetch_next_link(target: Target) -> Iterator[str]:
-    for service, key in _keys(target):
-        bundle = _complete(service, key)
-        if bundle is None:
-            bundle = dict(EMPTY)
-        if _is_bundle(bundle):
-            bundle["link"] = [{"relation": "next", "url": "https://127.0.0.1:9/fhir?page=2"}]
-            yield from _answered(_told(target, service, key, bundle, "a page of several"))
+    for service, key, bundle in _bundles(target):
+        bundle["link"] = [{"relation": "next", "url": "https://127.0.0.1:9/fhir?page=2"}]
+        yield from _answered(_told(target, service, key, bundle, "a page of several"))
 
 
 @check(

@@ -5,8 +5,8 @@ Nothing here may delay or break an answer: without the store cards still go out,
 
 import errno
 import os
-import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +34,7 @@ _PATIENCE: Final = {"strict": 1.0, "log": 0.1, "off": 0.1}
 
 
 class Store:
-    """The store of one process."""
+    """The store of one process. Whoever opens it closes it: it has threads, and rows that wait to be written."""
 
     def __init__(self, settings: Settings, *, on_lost: Callable[[str, int], None] = lambda cause, rows: None) -> None:
         """`on_lost` is told how many rows of the journal are lost, and why in one word.
@@ -53,8 +53,9 @@ class Store:
             "journal": lambda: journal.state,
             "tokens": lambda: tokens.cause,
         }
-        self._beside: list[Callable[[], None]] = []
-        self.close = weakref.finalize(self, _close, self._beside, database, journal, availability, tokens)
+        self._open = ExitStack()
+        for part in (database, tokens, availability, journal):
+            self.beside(part.close)
         try:
             _ready(database, _START if database.is_sqlite else _LOOK)
         except StoreAway as away:
@@ -63,7 +64,14 @@ class Store:
 
     def beside(self, close: Callable[[], None]) -> None:
         """Have something that uses the store closed before it is."""
-        self._beside.append(close)
+        self._open.callback(close)
+
+    def close(self) -> None:
+        """Write what waits, as far as that succeeds in some seconds, and let go of the database; again: nothing.
+
+        Never to be called by the collector, which strikes while others hold the locks that this waits for.
+        """
+        self._open.close()
 
 
 def database_of(settings: Settings) -> Database:
@@ -134,14 +142,3 @@ def _look(database: Database) -> None:
         connection.execute(delete(used_token).where(used_token.c.token == token))
 
     database.write(write, within=_LOOK)
-
-
-def _close(
-    beside: Iterable[Callable[[], None]], database: Database, journal: Journal, *availabilities: Availability
-) -> None:
-    for close in beside:
-        close()
-    journal.close()
-    for availability in availabilities:
-        availability.close()
-    database.close()

@@ -45,6 +45,9 @@ def test_production_delivers_the_rest(monkeypatch: pytest.MonkeyPatch, caplog: p
     assert rest["extension"] == whole["extension"], "what applies is still told"
     (told,) = [record.getMessage() for record in caplog.records]
     assert told.startswith("a card was dropped: KeyError in card, line ")
+    rule = told.removeprefix("a card was dropped: ")
+    counted = create_app(Settings(today=TODAY), in_process=True).test_client().get("/metrics").text
+    assert f'osteohooks_cards_dropped_total{{rule="{rule}"}} 1.0\n' in counted
 
 
 @pytest.mark.parametrize(("mode", "faulty"), [("demo", ["tier"]), ("production", list(speak.TOPICS))])

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 from collections.abc import Iterator
-from functools import cache
 
 import flask
 import pytest
@@ -13,18 +12,12 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from cds_hooks import PATIENT_VIEW, Service, blueprint
 from cds_hooks.conformance import Target
 from cds_hooks.openapi import openapi
-from service.app import create_app
-from service.config import Settings
+from tests.front_door import application
 from tests.wire.record import PARSER, SERVICES, Json, body, view
 from tests.wire.test_conformance import TODAY, our_samples
 from tests.wsgi_adapter import BASE, session_on
 
 ROUTES = [("/cds-services", "GET"), ("/cds-services/<id>", "POST"), ("/openapi.json", "GET")]
-
-
-@cache
-def ours() -> flask.Flask:
-    return create_app(Settings(today=TODAY))
 
 
 def document_of(app: flask.Flask, prefix: str = "") -> Json:
@@ -50,29 +43,29 @@ def endpoints(app: flask.Flask, document: Json) -> Iterator[str]:
 
 
 def test_it_is_valid() -> None:
-    assert list(OpenAPIV31SpecValidator(document_of(ours())).iter_errors()) == []
+    assert list(OpenAPIV31SpecValidator(document_of(application(TODAY))).iter_errors()) == []
     secured = json.loads(openapi(SERVICES, ROUTES, secured=True))
     assert list(OpenAPIV31SpecValidator(secured).iter_errors()) == []
 
 
 def test_a_broken_one_is_seen() -> None:
-    document = document_of(ours())
+    document = document_of(application(TODAY))
     document["paths"]["/cds-services"]["get"]["responses"]["200"] = "the services"
     assert list(OpenAPIV31SpecValidator(document).iter_errors())
 
 
 def test_it_has_every_route_of_the_services_and_no_other() -> None:
-    document = document_of(ours())
+    document = document_of(application(TODAY))
     routed = {
         (rule.endpoint, method)
-        for rule in ours().url_map.iter_rules()
+        for rule in application(TODAY).url_map.iter_rules()
         if rule.endpoint.startswith("cds_hooks.")
         for method in (rule.methods or set()) - {"HEAD"}
     }
-    assert {endpoint for endpoint, _ in routed} == set(endpoints(ours(), document))
+    assert {endpoint for endpoint, _ in routed} == set(endpoints(application(TODAY), document))
     assert {method for _, method in routed} == {method for _, method in operations(document)}
     invoked = {path for path, method in operations(document) if method == "POST"}
-    listed = ours().test_client().get("/cds-services").get_json()["services"]
+    listed = application(TODAY).test_client().get("/cds-services").get_json()["services"]
     addresses = {f"/cds-services/{service['id']}" for service in listed}
     assert invoked == addresses | {f"{address}/feedback" for address in addresses}
 
@@ -93,8 +86,8 @@ def validator(document: Json, schema: str) -> Draft202012Validator:
 
 
 def test_requests_and_answers_keep_its_schemas() -> None:
-    document = document_of(ours())
-    target = Target(BASE, our_samples(TODAY), session=session_on(ours()))
+    document = document_of(application(TODAY))
+    target = Target(BASE, our_samples(TODAY), session=session_on(application(TODAY)))
     assert list(validator(document, "discovery").iter_errors(target.discovery().document)) == []
     for service in target.sampled():
         assert list(validator(document, service.hook).iter_errors(service.request())) == []
@@ -111,7 +104,7 @@ def test_requests_and_answers_keep_its_schemas() -> None:
 def test_the_prefetch_stands_in_the_description() -> None:
     (operation,) = (
         methods["post"]
-        for path, methods in document_of(ours())["paths"].items()
+        for path, methods in document_of(application(TODAY))["paths"].items()
         if path.endswith("bone-health-order-sign")
     )
     assert "`patient`: `Patient/{{context.patientId}}`" in operation["description"]
@@ -153,5 +146,5 @@ def test_two_schemas_of_one_name_are_refused_at_start() -> None:
 
 
 def test_an_error_at_its_address_is_an_outcome() -> None:
-    response = ours().test_client().post("/openapi.json", data=body(view()))
+    response = application(TODAY).test_client().post("/openapi.json", data=body(view()))
     assert (response.status_code, response.get_json()["resourceType"]) == (405, "OperationOutcome")

@@ -1,0 +1,63 @@
+"""A store is closed by whoever opened it, once, and by nobody else."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import weakref
+
+import pytest
+
+from service.store import Store, StoreAway
+from service.store.tables import HEAD
+from tests.databases import Make
+from tests.service.test_journal import kept, row
+
+
+def is_closed(store: Store) -> bool:
+    try:
+        store.database.version(within=60)
+    except StoreAway as away:
+        return str(away) == "closed"
+    return False
+
+
+def test_it_is_closed_once_and_after_what_uses_it(new_settings: Make) -> None:
+    settings = new_settings()
+    store = Store(settings)
+    closed: list[bool] = []
+    store.beside(lambda: closed.append(is_closed(store)))
+    store.journal.append([row("a")])
+    store.close()
+    assert [found["card"] for found in kept(settings)] == ["a"]
+    assert is_closed(store)
+    store.close()
+    assert closed == [False]
+
+
+def test_what_cannot_be_closed_keeps_nothing_else_open(new_settings: Make) -> None:
+    settings = new_settings()
+    store = Store(settings)
+
+    def fails() -> None:
+        raise OSError("the disk is gone")
+
+    store.beside(fails)
+    store.journal.append([row("a")])
+    with pytest.raises(OSError, match="the disk is gone"):
+        store.close()
+    assert is_closed(store)
+    assert [found["card"] for found in kept(settings)] == ["a"]
+
+
+def test_the_collector_closes_nothing(new_settings: Make) -> None:
+    """It may strike while the locks are held that closing waits for, in the same thread."""
+    store = Store.__new__(Store)
+    inspect.unwrap(Store.__init__)(store, new_settings())  # not noted by tests/open_stores.py, which would hold it
+    database, journal, gone = store.database, store.journal, weakref.ref(store)
+    del store
+    gc.collect()
+    assert gone() is None
+    assert database.version(within=60) == HEAD
+    journal.close()
+    database.close()
