@@ -6,28 +6,30 @@ What is a table (`issuers`) stands in the TOML file only: an environment variabl
 from __future__ import annotations
 
 import datetime
-import difflib
 import ipaddress
 import os
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, get_args
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-PREFIX: Final = "OSTEOHOOKS_"
-SETTINGS_FILE: Final = f"{PREFIX}CONFIG"
-# Variables that share the prefix and are not settings: the file's own path, and a folder that only the tests read.
-NOT_SETTINGS: Final = frozenset({SETTINGS_FILE, f"{PREFIX}REAL_PATIENTS"})
+from service.layers import SETTINGS_FILE, SettingsError, values_given
+
+__all__ = [
+    "IssuerSettings",
+    "QuietSettings",
+    "Settings",
+    "SettingsError",
+    "state_directory_by_default",
+    "workers_by_default",
+]
 
 # The private key of the official sandbox is public in its repository (cds-hooks/sandbox), so anybody can sign with it.
 SANDBOX: Final = "sandbox.cds-hooks.org"
-
-TYPE_NAMES: Final = {str: "text", list: "a list", dict: "a table", datetime.datetime: "a date with a time"}
 
 WebAddress = Annotated[str, Meta(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*[^\s?#/])?$")]
 Origin = Annotated[str, Meta(pattern=r"^(\*|https?://[^\s/?#@*]+)$")]
@@ -36,14 +38,6 @@ Algorithm = Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256
 
 
 _FHIR_SERVERS: Final = "a list of http or https base addresses of FHIR servers, each without a closing slash"
-
-
-class SettingsError(ValueError):
-    """Settings that the service refuses; `problems` has one sentence for each flaw."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
 
 
 def workers_by_default() -> int:
@@ -108,6 +102,11 @@ class QuietSettings(msgspec.Struct, frozen=True, kw_only=True):
         None
     )
     critical_too: Annotated[bool, Meta(description="true or false")] = False
+
+
+TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {"issuers": IssuerSettings, "quiet": QuietSettings}
+# Settings whose path, where the settings file gives it, starts from that file.
+PATHS: Final = frozenset({"fhir_ca_file"})
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,31 +197,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         separated by commas, and an empty variable counts as absent. The path of a key or certificate file that
         the settings file names starts from it. Raises SettingsError naming every flaw at once.
         """
-        kinds = _kinds(cls)
-        values: dict[str, Any] = {}
-        problems: list[str] = []
         file = path or environ.get(SETTINGS_FILE) or None
-        layers = (
-            *(_from_file(Path(file)) if file else ()),
-            *_from_environment(environ, kinds),
-            *((f"--{name.replace('_', '-')}", name, value, False) for name, value in (command_line or {}).items()),
-        )
-        for where, name, value, strict in layers:
-            if value is None:
-                continue
-            try:
-                if name in TABLES:
-                    values[name] = _tables(value, where, name)
-                else:
-                    values[name] = _typed(value, name, kinds, where, strict)
-                    if name == "fhir_ca_file" and strict:
-                        values[name] = str(Path(file or "").parent / values[name])
-            except SettingsError as error:
-                problems += error.problems
-        folder = Path(file or "").parent
-        if not problems:
-            settings = cls(**_found_from(folder, values))
-            problems = list(settings.refusals())
+        values = values_given(cls, TABLES, PATHS, Path(file) if file else None, environ, command_line or {})
+        settings = cls(**_found_from(Path(file or "").parent, values))
+        problems = list(settings.refusals())
         if problems:
             raise SettingsError(problems)
         return settings
@@ -278,54 +256,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 yield f"{place}: production asks FHIR servers over https only"
 
 
-def _kinds(settings: type[msgspec.Struct]) -> dict[str, Any]:
-    return {field.name: field.type for field in msgspec.structs.fields(settings)}
-
-
-def _typed(value: object, name: str, kinds: Mapping[str, Any], where: str, strict: bool = True) -> Any:
-    """A value as its setting's type has it; a SettingsError that begins with `where` when it is not of that type."""
-    if name not in kinds:
-        raise SettingsError([f"{where}: there is no such setting{_nearest(name, kinds)}"])
-    try:
-        return msgspec.convert(value, kinds[name], strict=strict)
-    except msgspec.ValidationError:
-        raise SettingsError([f"{where}: expected {_expected(kinds[name])}, got {_kind_of(value)}"]) from None
-
-
-TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {"issuers": IssuerSettings, "quiet": QuietSettings}
-
-
-def _tables(value: object, where: str, name: str) -> tuple[msgspec.Struct, ...]:
-    """The tables of a setting; a SettingsError with every flaw of every table."""
-    if not where.startswith(name):
-        raise SettingsError([f"{where}: {name} are tables, which stand in the settings file only"])
-    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise SettingsError([f"{where}: expected {_expected(_kinds(Settings)[name])}, got {_kind_of(value)}"])
-    table = TABLES[name]
-    kinds = _kinds(table)
-    needed = [field.name for field in msgspec.structs.fields(table) if field.required]
-    made: list[msgspec.Struct] = []
-    problems: list[str] = []
-    for number, entry in enumerate(value):
-        place = where.replace(name, f"{name}[{number}]", 1)
-        values: dict[str, Any] = {}
-        for member, given in entry.items():
-            try:
-                values[member] = _typed(given, member, kinds, where.replace(name, f"{name}[{number}].{member}", 1))
-            except SettingsError as error:
-                problems += error.problems
-        problems += [
-            f"{place}: {member} is missing; expected {_expected(kinds[member])}"
-            for member in needed
-            if member not in entry
-        ]
-        if not problems:
-            made.append(table(**values))
-    if problems:
-        raise SettingsError(problems)
-    return tuple(made)
-
-
 def _found_from(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
     """The settings, their paths found from the folder of the settings file."""
     found = dict(values)
@@ -337,29 +267,6 @@ def _found_from(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
     if "memory_page" in values:
         found["memory_page"] = str(folder / values["memory_page"])
     return found
-
-
-def _from_file(path: Path) -> Iterator[tuple[str, str, object, bool]]:
-    """The file's entries as (place, name, value, value already typed)."""
-    try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError([f"settings file {path}: cannot be read: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise SettingsError([f"settings file {path}: expected UTF-8 text"]) from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError([f"settings file {path}: expected TOML: {error}"]) from error
-    for name, value in entries.items():
-        yield f"{name} in {path}", name, value, True
-
-
-def _from_environment(environ: Mapping[str, str], kinds: Mapping[str, Any]) -> Iterator[tuple[str, str, object, bool]]:
-    """The variables with our prefix as (place, name, value, value already typed)."""
-    for variable, text in sorted(environ.items()):
-        if variable.startswith(PREFIX) and variable not in NOT_SETTINGS and text:
-            name = variable.removeprefix(PREFIX).lower()
-            listed = name in kinds and get_origin(kinds[name].__origin__) is tuple
-            yield variable, name, [part.strip() for part in text.split(",")] if listed else text, False
 
 
 def _host(url: str) -> str | None:
@@ -377,19 +284,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False  # a name that resolves to who knows where
-
-
-def _expected(kind: Any) -> str:
-    """What a setting's own type says of it: `kind` is Annotated, its first note carries the description."""
-    description: str = kind.__metadata__[0].description
-    return description
-
-
-def _kind_of(value: object) -> str:
-    """A refused value for a message: text by its kind only, for it may be a secret in the wrong place."""
-    return TYPE_NAMES.get(type(value)) or str(value).lower()
-
-
-def _nearest(name: str, kinds: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(name, kinds, n=1)
-    return f"; did you mean {close[0]}?" if close else ""

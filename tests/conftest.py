@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests import open_stores
 from tests.planting import PLANTING, WAITS, start
 
-pytest_plugins = ["tests.databases", "tests.open_stores"]
+pytest_plugins = ["tests.databases"]
 
 # The same examples in every run, and no deadline: a test must not fail because a neighbour keeps the cores busy.
 settings.register_profile("osteohooks", derandomize=True, deadline=None, print_blob=True)
@@ -20,6 +21,18 @@ settings.load_profile("osteohooks")
 _STATE = tempfile.TemporaryDirectory(prefix="osteohooks-tests-", ignore_cleanup_errors=True)
 os.environ["XDG_STATE_HOME"] = _STATE.name
 os.environ.pop("STATE_DIRECTORY", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stores_of_the_run() -> Iterator[None]:
+    with open_stores.noted():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _stores_of_a_test() -> Iterator[None]:
+    with open_stores.closed():
+        yield
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from service.analytics import export as exporting
 from service.analytics.fates import Fate, fates
 from service.analytics.report import DIMENSIONS, Line, as_csv, as_json, as_table, report
+from service.commands import Unusable
 from service.config import Settings
 from service.memory_page import load_memory_page
 from service.rules import load_rules
@@ -26,10 +27,6 @@ T = TypeVar("T")
 
 _FORMATS: Final = {"table": as_table, "csv": as_csv, "json": as_json}
 _WITHIN: Final = 3600.0  # seconds
-
-
-class Unusable(Exception):
-    """What was given cannot be used; the text says what, and the way out."""
 
 
 def show(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, func, select
 
+from service.commands import Unusable
 from service.config import Settings
 from service.store import StoreAway, database_of
 from service.store.database import Database
@@ -21,10 +22,6 @@ __all__ = ["Unusable", "check", "make_ready", "purge", "upgrade"]
 # Seconds: whoever upgrades a large database waits for it; a server that starts waits for no database.
 _WITHIN = 600.0
 _LOOK = 10.0
-
-
-class Unusable(Exception):
-    """What was given cannot be used; the text says what, and the way out."""
 
 
 def make_ready(settings: Settings) -> None:

@@ -26,6 +26,7 @@ from tests.builder import Record
 from tests.fhir_pieces import Json, prefetch_of
 from tests.fhir_servers.loading import FHIR_JSON, Loaded, name_of
 from tests.front_door import Answer, request_body
+from tests.open_stores import shared
 
 __all__ = ["Asked", "Found", "asked", "query", "services", "strayed", "templates"]
 
@@ -57,7 +58,8 @@ class Asked(NamedTuple):
 def _service(base: str) -> Flask:
     """The service, one for all records: to make one takes longer than to ask it. `_on` sets its clock."""
     # A server that has just been started is slow; how long is waited is not what is looked at here.
-    return create_app(Settings(private_fhir_servers=(base,), fhir_seconds=30))
+    with shared():
+        return create_app(Settings(private_fhir_servers=(base,), fhir_seconds=30))
 
 
 def _on(today: date) -> AbstractContextManager[object]:

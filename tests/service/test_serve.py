@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 import requests
 
-import service.cli
 from tests.command_line import OSTEOHOOKS, ROOT, Run, environment
 from tests.wire_rules import check_response
 
@@ -117,7 +116,7 @@ def test_the_server_greets_answers_and_stops(tmp_path: Path) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service.cli, "_START_WITHIN", 0.0)
+    monkeypatch.setattr("service.commands.demo._START_WITHIN", 0.0)
 
 
 @pytest.mark.usefixtures("impatient")
