@@ -2,6 +2,7 @@
 
 import gc
 import os
+from contextlib import ExitStack
 from multiprocessing.util import Finalize
 from typing import Any
 
@@ -20,7 +21,7 @@ from service.demo import demo_request
 from service.logs import watch_threads
 from service.loop import counted, presenting
 from service.operations import operate
-from service.rules import load_rules
+from service.rules import Rules, load_rules
 from service.store import Store
 
 __all__ = ["create_app", "wsgi"]
@@ -57,9 +58,20 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
     Raises `service.rules.Flawed` when the rules cannot be run, SettingsError when the settings are refused.
     """
     settings = settings or Settings.load(os.environ)
-    store = None if in_process else Store(settings, on_lost=metrics.rows_lost)
-    trust = None if store is None else trust_of(settings, store.replay)
     rules = load_rules(settings.market, leading=settings.leading_guideline)
+    if in_process:
+        return _assembled(settings, rules, None)
+    with ExitStack() as opened:
+        store = Store(settings, on_lost=metrics.rows_lost)
+        opened.callback(store.close)
+        app = _assembled(settings, rules, store)
+        opened.pop_all()
+    return app
+
+
+def _assembled(settings: Settings, rules: Rules, store: Store | None) -> Flask:
+    """The application; without a store nobody is checked, nothing fetched and nothing kept."""
+    trust = None if store is None else trust_of(settings, store.replay)
     reader = RecordReader(rules.terms)
     parser = Parser(Resource)
     prefetch = templates(rules.terms)
@@ -76,7 +88,7 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
         for hook, (title, what) in _TITLES.items()
     ]
     app = Flask(__name__)
-    access = None if in_process else access_of(settings, parser, len(prefetch), lambda: current_day(settings))
+    access = None if store is None else access_of(settings, parser, len(prefetch), lambda: current_day(settings))
     present = presenting(settings, rules, store)
     answer = answerer(settings, rules, reader, present, access)
     app.register_blueprint(

@@ -5,9 +5,13 @@ from __future__ import annotations
 import gc
 import inspect
 import weakref
+from typing import Any
 
+import msgspec
 import pytest
 
+from service.app import create_app
+from service.config import QuietSettings, SettingsError
 from service.store import Store, StoreAway
 from service.store.tables import HEAD
 from tests.databases import Make
@@ -61,3 +65,19 @@ def test_the_collector_closes_nothing(new_settings: Make) -> None:
     assert database.version(within=60) == HEAD
     journal.close()
     database.close()
+
+
+def test_an_application_that_cannot_be_made_leaves_no_store_open(
+    new_settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Store] = []
+
+    def opened(*given: Any, **named: Any) -> Store:
+        made.append(Store(*given, **named))
+        return made[-1]
+
+    monkeypatch.setattr("service.app.Store", opened)
+    quiet = (QuietSettings(show="off", rule="no_such_rule"),)
+    with pytest.raises(SettingsError, match="no such rule"):
+        create_app(msgspec.structs.replace(new_settings(), quiet=quiet))
+    assert is_closed(made[0])
