@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         port = free_port()
-        command, environment = service(port, 2, 4)
+        command, environment = service(port, 2, 4, folder / "state")
         ours = stack.enter_context(running(OURS, port, command, environment))
         others = [stack.enter_context(_running(peer, options.python)) for peer in HEALTHCHAIN]
         cases = list(_cases(ours, others, folder))

@@ -10,6 +10,7 @@ import gc
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from math import log
 from pathlib import Path
 from statistics import linear_regression
@@ -20,7 +21,7 @@ from werkzeug.datastructures import LanguageAccept
 
 from cds_hooks import HOOKS, Parser, Service
 from fhir_profiles import RecordReader, Resource
-from service.app import answerer, create_app
+from service.app import answerer
 from service.config import Settings
 from service.gates import Table
 from service.idle import Idle
@@ -30,7 +31,7 @@ from service.words import LANGUAGES
 from tests.bench.bodies import Body, view
 from tests.bench.load import Load, missing_tools
 from tests.bench.machine import conditions
-from tests.bench.own_work import through
+from tests.bench.own_work import in_process, through
 from tests.bench.servers import free_port, running, service
 from tests.fhir_pieces import TODAY
 
@@ -65,14 +66,14 @@ def _page() -> Iterator[str]:
     yield "the workers, answers a second of the service with 8 connections.\n"
     yield from (f"* {line}" for line in conditions())
     # The larger records are more than a site takes by default.
-    app = create_app(Settings(today=TODAY, max_body_bytes=64 << 20))
-    times = {count: _least(through(app, view(count), "en")) for count in RESOURCES}
+    with in_process(max_body_bytes=64 << 20) as app:
+        times = {count: _least(through(app, view(count), "en")) for count in RESOURCES}
+        languages = {language: _least(through(app, view(15), language)) for language in LANGUAGES}
     yield from _table("resources", {str(count): f"{taken:.2f} ms" for count, taken in times.items()})
     yield f"\nFrom 200 resources on, time goes with their number to the power of {exponent(times, 200):.2f}."
     body = view(15)
     shares = {f"{share:.0%} of the rules": _least(_with_rules(share, body)) for share in SHARES}
     yield from _table("rules, for 15 resources", {name: f"{taken:.2f} ms" for name, taken in shares.items()})
-    languages = {language: _least(through(app, body, language)) for language in LANGUAGES}
     yield from _table("language, for 15 resources", {name: f"{taken:.2f} ms" for name, taken in languages.items()})
     yield from _table("workers, for 15 resources", {str(n): f"{_rate(n, body):.0f}/s" for n in WORKERS})
     yield ""
@@ -125,9 +126,10 @@ def _part(rules: Rules, share: float) -> Rules:
 
 def _rate(workers: int, body: Body) -> float:
     port = free_port()
-    command, environment = service(port, workers, 4)
-    with tempfile.TemporaryDirectory() as folder, running("Osteohooks", port, command, environment) as server:
-        file = Path(folder) / "body.json"
+    with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
+        command, environment = service(port, workers, 4, Path(place) / "state")
+        server = stack.enter_context(running("Osteohooks", port, command, environment))
+        file = Path(place) / "body.json"
         file.write_bytes(body.content)
         load = Load(f"{server.url}/cds-services/{body.service}", file, "en", 8, 2.0)
         load.run()

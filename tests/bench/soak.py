@@ -19,6 +19,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -69,14 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"make soak needs {', '.join(missing)}", file=sys.stderr)
         return 2
     port = free_port()
-    command, environment = service(port, 2, 4)
     lines = conditions()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        FailingServer() as failing,
-        running("Osteohooks", port, command, environment) as server,
-    ):
-        loads = dict(_loads(server, failing, Path(folder)))
+    with tempfile.TemporaryDirectory() as place, FailingServer() as failing, ExitStack() as stack:
+        folder = Path(place)
+        command, environment = service(port, 2, 4, folder / "state")
+        server = stack.enter_context(running("Osteohooks", port, command, environment))
+        loads = dict(_loads(server, failing, folder))
         top = replace(loads[TOP], connections=8, seconds=5.0).run().rate
         mixed = {kind: _paced(kind, load, top / 2, options.minutes * 60) for kind, load in loads.items()}
         samples, outcomes = _run(server, mixed)
