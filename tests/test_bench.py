@@ -14,7 +14,8 @@ import requests
 from tests.bench import baseline
 from tests.bench.against_baseline import OUTPUT
 from tests.bench.bodies import bodies, view
-from tests.bench.growth import exponent
+from tests.bench.curves import Curves, draw
+from tests.bench.growth import exponent, page, with_rules
 from tests.bench.load import Load, outcome_in
 from tests.bench.rounds import Spread, ratios, spread
 from tests.bench.soak import FailingServer, Sample, judged
@@ -131,3 +132,33 @@ def test_ratios_are_taken_inside_a_round() -> None:
     assert ratios([10, 40, 30], [10, 20, 10]) == Spread(2.0, 1.0, 3.0)
     assert str(spread([0.5])) == "0.50 [0.50..0.50]"
     assert str(spread([1200, 900])) == "1050 [900..1200]"
+
+
+def curves(dearest: float = 80.0) -> Curves:
+    resources = {10: 1.0, 200: 4.0, 1000: 16.0, 5000: dearest}
+    emptied = {count: 1.2 * taken for count, taken in resources.items()}
+    return Curves(resources, emptied, {0.5: 0.6, 1.0: 0.8}, {"en": 1.0, "zh": 1.1}, {1: 500.0, 2: 900.0})
+
+
+def test_growth_is_drawn_alike_from_like_figures(tmp_path: Path) -> None:
+    for name, dearest in (("one", 80.0), ("again", 80.0), ("other", 90.0)):
+        draw(curves(dearest), tmp_path / name)
+    one, again, other = ((tmp_path / name).read_bytes() for name in ("one", "again", "other"))
+    assert one == again
+    assert one != other
+    assert one.startswith(b"<?xml")
+    assert b"<dc:date>" not in one
+
+
+def test_the_page_of_growth_shows_its_picture_and_what_a_resource_costs() -> None:
+    lines = list(page(curves(), [], "growth.svg"))
+    assert any(line.endswith("](growth.svg)") for line in lines)
+    assert "| a resource, emptied | 120.0 µs | 24.0 µs | 19.2 µs | 19.2 µs |" in lines
+
+
+def test_the_rules_can_be_measured_in_part() -> None:
+    body = view(15)
+    part, whole = (json.loads(with_rules(share, body)()) for share in (0.75, 1.0))
+    through_the_front_door = post(body.content, body.hook, today=TODAY).body["cards"]
+    assert [card["detail"] for card in whole["cards"]] == [card["detail"] for card in through_the_front_door]
+    assert len(json.dumps(part)) < len(json.dumps(whole))
