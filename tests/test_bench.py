@@ -15,10 +15,11 @@ from tests.bench import baseline
 from tests.bench.against_baseline import OUTPUT
 from tests.bench.bodies import bodies, view
 from tests.bench.curves import Curves, draw
+from tests.bench.failing_fhir import WAYS, FailingServer
 from tests.bench.growth import exponent, page, with_rules
 from tests.bench.load import Load, outcome_in
 from tests.bench.rounds import Spread, ratios, spread
-from tests.bench.soak import FailingServer, Sample, judged
+from tests.bench.soak import Sample, judged
 from tests.fhir_pieces import TODAY
 from tests.front_door import application, post
 
@@ -118,14 +119,16 @@ def test_what_keeps_growing_is_not_flat() -> None:
 def test_the_failing_server_fails_in_every_way() -> None:
     seen = []
     with FailingServer() as server:
-        for _ in range(4):
+        for way in WAYS:
             try:
-                answered = requests.get(server.url, timeout=5, proxies={"http": ""})
+                answered = requests.get(server.url, timeout=0.5 if way == "never" else 60, proxies={"http": ""})
                 seen.append((answered.status_code, answered.headers["Content-Type"]))
             except requests.ConnectionError:
-                seen.append((0, ""))
+                seen.append((0, "closed"))
+            except requests.Timeout:
+                seen.append((0, "waiting"))
     fhir, html = "application/fhir+json", "text/html"
-    assert sorted(seen) == [(0, ""), (200, fhir), (200, html), (500, fhir)]
+    assert seen == [(500, fhir), (200, html), (200, fhir), (0, "closed"), (0, "waiting")]
 
 
 def test_ratios_are_taken_inside_a_round() -> None:

@@ -16,7 +16,7 @@ from tests.bench import failing_stores, under_faults
 from tests.bench.bodies import bodies
 from tests.bench.failing_stores import FAULTS, NEED_POSTGRESQL
 from tests.bench.load import Load, Outcome
-from tests.bench.on_record import Account, account_in, written
+from tests.bench.on_record import Account, account_in, feedback_kept, fetches_in, written
 from tests.bench.own_work import in_process
 from tests.bench.servers import Server
 from tests.bench.under_faults import Round, Trial, bars, page, trials
@@ -134,3 +134,21 @@ def test_without_postgresql_the_page_says_what_was_not_measured(monkeypatch: pyt
 def test_the_load_tells_its_script_where_the_tokens_are() -> None:
     command = Load("http://127.0.0.1:1/x", Path("body.json"), "en", 8, 2.0, tokens=Path("tokens")).command()
     assert command[command.index("--") + 1 :] == ["body.json", "en", "0.0", "tokens"]
+
+
+def test_feedback_that_was_kept_is_counted_by_outcome(tmp_path: Path) -> None:
+    told = {"card": "c", "outcome": "overridden", "outcomeTimestamp": "2026-11-20T08:00:00Z"}
+    accepted = {**told, "outcome": "accepted", "acceptedSuggestions": [{"id": "s"}]}
+    with in_process(state=tmp_path) as app:
+        for batch in ([told, accepted], [{**told, "card": "d"}], [told]):
+            path = "/cds-services/bone-health-patient-view/feedback"
+            assert app.test_client().post(path, json={"feedback": batch}).status_code == 200
+    assert feedback_kept(Settings(state_directory=str(tmp_path))) == {"accepted": 1, "overridden": 2}
+
+
+def test_queries_are_counted_by_how_they_ended() -> None:
+    name = "osteohooks_fhir_fetches"
+    counted = {("labs", "had"): 3, ("dxa", "deadline"): 4, ("labs", "deadline"): 1}
+    lines = [f'{name}_total{{key="{key}",ended="{ended}"}} {count}.0' for (key, ended), count in counted.items()]
+    told = "\n".join([f"# HELP {name}_total q", f"# TYPE {name}_total counter", *lines, ""])
+    assert fetches_in(told) == {"had": 3, "deadline": 5}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from service.config import Settings
+from service.store.commands import make_ready
 from tests.bench import under_faults
 from tests.bench.baseline import ANSWERS
 from tests.bench.bodies import Body, bodies
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(place)
         ports = {OURS: free_port(), BASELINE: free_port()}
         store = Settings(state_directory=str(folder / "state"))
+        make_ready(store)  # the first start of all makes the tables, and loads what makes them
         command, environment = service(ports[OURS], options.workers, options.threads, folder / "state")
         with running(OURS, ports[OURS], command, environment) as ours:
             cases = list(_cases(ours, f"http://127.0.0.1:{ports[BASELINE]}", folder))

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from service.config import Settings
+from service.store.commands import make_ready
 from tests.bench.bodies import bodies
 from tests.bench.load import missing_tools
 from tests.bench.machine import conditions
@@ -70,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         port = free_port()
+        make_ready(Settings(state_directory=str(folder / "state")))
         command, environment = service(port, 2, 4, folder / "state")
         ours = stack.enter_context(running(OURS, port, command, environment))
         others = [stack.enter_context(_running(peer, options.python)) for peer in HEALTHCHAIN]

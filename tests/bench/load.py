@@ -10,9 +10,11 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-__all__ = ["Load", "Outcome", "missing_tools"]
+__all__ = ["FEEDBACK", "Load", "Outcome", "missing_tools"]
 
 SCRIPT: Final = Path(__file__).with_name("load.lua")
+# Calls in turn with feedback on what they gave.
+FEEDBACK: Final = Path(__file__).with_name("feedback.lua")
 MARK: Final = "OUTCOME "
 
 
@@ -45,6 +47,7 @@ class Load(Struct, frozen=True):
     seconds: float
     pause_ms: float = 0.0
     tokens: Path | None = None
+    script: Path = SCRIPT
 
     def run(self) -> Outcome:
         """Raises CalledProcessError when wrk cannot do it."""
@@ -55,7 +58,7 @@ class Load(Struct, frozen=True):
         """wrk takes whole seconds; one thread makes more load than two cores can answer."""
         options = ["-t1", f"-c{self.connections}", f"-d{max(1, round(self.seconds))}s", "--timeout", "20s"]
         own = [str(self.body), self.language, str(self.pause_ms), *([] if self.tokens is None else [str(self.tokens)])]
-        return ["wrk", *options, "-s", str(SCRIPT), self.url, "--", *own]
+        return ["wrk", *options, "-s", str(self.script), self.url, "--", *own]
 
 
 def outcome_in(printed: str) -> Outcome:

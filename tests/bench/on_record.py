@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 import urllib.request
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Executable, func, literal, select
 
 from service.config import Settings
 from service.store import database_of
-from service.store.tables import answered
+from service.store.tables import answered, feedback
 
-__all__ = ["Account", "account_in", "settled", "written"]
+__all__ = ["Account", "account_in", "feedback_kept", "fetches_in", "metrics_of", "settled", "written"]
 
 _LOOK_EVERY: Final = 0.25
 _FOUND: Final = ("osteohooks_cards_total", "osteohooks_held_back_total")
@@ -47,26 +49,52 @@ def account_in(metrics: str) -> Account:
     return Account(int(found), int(lost))
 
 
+def fetches_in(metrics: str) -> Mapping[str, int]:
+    """How many queries to FHIR servers ended in each way, in what /metrics says."""
+    ended: Counter[str] = Counter()
+    for family in text_string_to_metric_families(metrics):
+        for name, labels, value, *_ in family.samples:
+            if name == "osteohooks_fhir_fetches_total":
+                ended[labels["ended"]] += int(value)
+    return ended
+
+
+def metrics_of(url: str) -> str:
+    """What /metrics of the service at an address says."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"{url}/metrics", timeout=30) as told:
+        text: str = told.read().decode()
+    return text
+
+
 def written(store: Settings) -> int:
     """Rows of the journal in the store that these settings name. Raises StoreAway."""
 
-    def count(connection: Connection) -> int:
-        return int(connection.execute(select(func.count()).select_from(answered)).scalar_one())
+    return _read(store, select(literal("rows"), func.count()).select_from(answered))["rows"]
 
-    database = database_of(store)
-    try:
-        return database.read(count, within=60)
-    finally:
-        database.close()
+
+def feedback_kept(store: Settings) -> Mapping[str, int]:
+    """How much feedback of each outcome the store has. Raises StoreAway."""
+    return _read(store, select(feedback.c.outcome, func.count()).group_by(feedback.c.outcome))
 
 
 def settled(url: str, store: Settings, within: float = 120.0) -> Account:
     """The account of the service at an address when its journal has caught up, or so many seconds have passed."""
     deadline = time.monotonic() + within
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while True:
-        with opener.open(f"{url}/metrics", timeout=30) as answered_with:
-            account = account_in(answered_with.read().decode())
+        account = account_in(metrics_of(url))
         if account.found == written(store) + account.lost or time.monotonic() > deadline:
             return account
         time.sleep(_LOOK_EVERY)
+
+
+def _read(store: Settings, query: Executable) -> Mapping[str, int]:
+    database = database_of(store)
+    try:
+        return database.read(lambda connection: _counts(connection, query), within=60)
+    finally:
+        database.close()
+
+
+def _counts(connection: Connection, query: Executable) -> dict[str, int]:
+    return {str(row[0]): int(row[1]) for row in connection.execute(query)}
