@@ -16,7 +16,7 @@ from tests.bench import failing_stores, under_faults
 from tests.bench.bodies import bodies
 from tests.bench.failing_stores import FAULTS, NEED_POSTGRESQL
 from tests.bench.load import Load, Outcome
-from tests.bench.on_record import Account, account_in, feedback_kept, fetches_in, written
+from tests.bench.on_record import Account, account_in, counted_in, feedback_kept, written
 from tests.bench.own_work import in_process
 from tests.bench.servers import Server
 from tests.bench.under_faults import Round, Trial, bars, page, trials
@@ -103,7 +103,7 @@ def trial(p99_ms: float = 2.0, errors: int = 0, *, said: bool = True, same: bool
     """Of one round in which p99 is 1 ms with the store well."""
     well, struck = (Outcome(100, 1.0, 1, 0.5, tail, wrong) for tail, wrong in ((1.0, 0), (p99_ms, errors)))
     told = {"journal": "full"} if said else {}
-    return Trial("disk full", "a small disk", [Round(well, struck, told, same)], Account(5, 0), rows)
+    return Trial("disk full", "a small disk", [Round(well, struck, told, same, 2)], Account(5, 0), rows)
 
 
 def verdicts(of: Trial) -> list[bool]:
@@ -122,7 +122,7 @@ def test_each_bar_of_a_store_that_fails_can_be_missed() -> None:
 def test_the_page_says_what_happened_to_the_store() -> None:
     (row,) = (line for line in page([trial()]) if line.startswith("| disk full"))
     assert "| a small disk | 1.00 [1.00..1.00] | 2.00 [2.00..2.00] | 2.00 [2.00..2.00] |" in row
-    assert row.endswith("| 0 | journal: full |")
+    assert row.endswith("| 0 | journal: full | 2.0 % |")
 
 
 def test_without_postgresql_the_page_says_what_was_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,4 +151,4 @@ def test_queries_are_counted_by_how_they_ended() -> None:
     counted = {("labs", "had"): 3, ("dxa", "deadline"): 4, ("labs", "deadline"): 1}
     lines = [f'{name}_total{{key="{key}",ended="{ended}"}} {count}.0' for (key, ended), count in counted.items()]
     told = "\n".join([f"# HELP {name}_total q", f"# TYPE {name}_total counter", *lines, ""])
-    assert fetches_in(told) == {"had": 3, "deadline": 5}
+    assert counted_in(told, f"{name}_total", "ended") == {"had": 3, "deadline": 5}

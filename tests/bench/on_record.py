@@ -16,7 +16,7 @@ from service.config import Settings
 from service.store import database_of
 from service.store.tables import answered, feedback
 
-__all__ = ["Account", "account_in", "feedback_kept", "fetches_in", "metrics_of", "settled", "written"]
+__all__ = ["Account", "account_in", "counted_in", "feedback_kept", "metrics_of", "settled", "written"]
 
 _LOOK_EVERY: Final = 0.25
 _FOUND: Final = ("osteohooks_cards_total", "osteohooks_held_back_total")
@@ -49,14 +49,14 @@ def account_in(metrics: str) -> Account:
     return Account(int(found), int(lost))
 
 
-def fetches_in(metrics: str) -> Mapping[str, int]:
-    """How many queries to FHIR servers ended in each way, in what /metrics says."""
-    ended: Counter[str] = Counter()
+def counted_in(metrics: str, counter: str, label: str) -> Mapping[str, int]:
+    """What a counter says in what /metrics says, by the values of one of its labels; 0 for those that never came up."""
+    counts: Counter[str] = Counter()
     for family in text_string_to_metric_families(metrics):
         for name, labels, value, *_ in family.samples:
-            if name == "osteohooks_fhir_fetches_total":
-                ended[labels["ended"]] += int(value)
-    return ended
+            if name == counter:
+                counts[labels[label]] += int(value)
+    return counts
 
 
 def metrics_of(url: str) -> str:

@@ -3,7 +3,8 @@
     python -m tests.bench.soak [--minutes 30] [--output FILE]
 
 Mixed in are feedback on cards that the service gave, and clients that prefetch little and name a FHIR server that
-fails: with 500, with a page of HTML, late, by hanging up, and by never answering.
+fails: with 500, with a page of HTML, late, by hanging up, and by never answering. Memory levels off within the first few minutes, so
+a run of less than ten may find it growing.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from tests.bench.failing_fhir import FailingServer
 from tests.bench.load import FEEDBACK as FEEDBACK_SCRIPT
 from tests.bench.load import Load, Outcome, missing_tools
 from tests.bench.machine import conditions
-from tests.bench.on_record import feedback_kept, fetches_in, metrics_of, settled, written
+from tests.bench.on_record import counted_in, feedback_kept, metrics_of, settled, written
 from tests.bench.servers import Server, free_port, running, service
 
 __all__ = ["Sample", "judged", "main"]
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         mixed = {kind: _paced(kind, load, top / 2, options.minutes * 60) for kind, load in loads.items()}
         samples, outcomes = _run(server, mixed)
         account = settled(server.url, store)
-        fetches = fetches_in(metrics_of(server.url))
+        fetches = counted_in(metrics_of(server.url), "osteohooks_fhir_fetches_total", "ended")
         stack.close()
         kept, rows = feedback_kept(store), written(store)
     reached = sum(outcome.rate for outcome in outcomes.values())

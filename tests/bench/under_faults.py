@@ -23,7 +23,7 @@ from tests.bench.bodies import Body, bodies
 from tests.bench.failing_stores import FAULTS, NEED_POSTGRESQL, FailingStore
 from tests.bench.load import Load, Outcome
 from tests.bench.machine import conditions
-from tests.bench.on_record import Account, settled, written
+from tests.bench.on_record import Account, counted_in, metrics_of, settled, written
 from tests.bench.rounds import MANY, Spread, ratios, spread
 from tests.bench.servers import Server, free_port, running, service
 from tests.postgresql import PROGRAMS
@@ -34,20 +34,30 @@ __all__ = ["MOST_P99", "Round", "Trial", "bars", "main", "page", "trials"]
 MOST_P99: Final = 2.0
 MEASURED: Final = "15 resources"
 ISS: Final = "https://ehr.example.org/auth"
-# More than the service answers; where they run out, the first come again and are let in with a remark.
-TOKENS_A_SECOND: Final = 2000
+# Eight connections that pause: some half of what the service can do. At its limit a token waits for longer than the
+# 0.1 s that it is given though the store is well.
+PAUSE_MS: Final = 40.0
+# Of a load that others measure with: calls that meet the fault wait for 0.1 s each, a handful for each outage, and must
+# not be a hundredth of all.
+LONGER: Final = 2
+# More than are asked for; where they run out, the first come again and are let in with a remark.
+TOKENS_A_SECOND: Final = 400
 WELL_WITHIN: Final = 120.0
 _LOOKS: Final = 10
 
 
 @dataclass(frozen=True)
 class Round:
-    """A load with the store well and one while it failed; what /readyz said then, and if the answer was the same."""
+    """A load with the store well and one while it failed; what /readyz said then, and if the answer was the same.
+
+    `passed_over`: calls with the store well whose token it was not asked about in time.
+    """
 
     well: Outcome
     struck: Outcome
     said: Mapping[str, str]
     same: bool
+    passed_over: int
 
 
 @dataclass(frozen=True)
@@ -93,7 +103,7 @@ def trials(
         if fault in NEED_POSTGRESQL and PROGRAMS is None:
             continue
         with tempfile.TemporaryDirectory() as place, FAULTS[fault](Path(place) / "state") as store:
-            yield _trial(fault, store, Path(place), rounds, seconds, workers, threads)
+            yield _trial(fault, store, Path(place), rounds, LONGER * seconds, workers, threads)
 
 
 def _trial(
@@ -125,7 +135,9 @@ def _settings(store: FailingStore, folder: Path, url: str, key: SigningKey) -> P
 
 def _round(store: FailingStore, server: Server, calls: _Calls, healthy: bytes, seconds: float) -> Round:
     settled(server.url, store.settings)
+    before = calls.passed_over()
     well = calls.load(seconds)
+    passed_over = calls.passed_over() - before
     heal = store.strike(server)
     try:
         struck = calls.load(seconds)
@@ -133,7 +145,7 @@ def _round(store: FailingStore, server: Server, calls: _Calls, healthy: bytes, s
     finally:
         heal()
     calls.wait_until_well()
-    return Round(well, struck, said, same)
+    return Round(well, struck, said, same, passed_over)
 
 
 class _Calls:
@@ -141,7 +153,7 @@ class _Calls:
 
     def __init__(self, server: Server, body: Body, key: SigningKey, folder: Path) -> None:
         self._url, self._body, self._key = f"{server.url}/cds-services/{body.service}", body, key
-        self._ready = f"{server.url}/readyz"
+        self._server, self._ready = server.url, f"{server.url}/readyz"
         self._file, self._tokens = folder / "body.json", folder / "tokens"
         self._file.write_bytes(body.content)
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -149,7 +161,12 @@ class _Calls:
     def load(self, seconds: float) -> Outcome:
         tokens = (self._key.token(ISS, self._url, seconds=3600) for _ in range(round(TOKENS_A_SECOND * seconds)))
         self._tokens.write_text("\n".join(tokens), encoding="ascii")
-        return Load(self._url, self._file, "en", MANY, seconds, tokens=self._tokens).run()
+        return Load(self._url, self._file, "en", MANY, seconds, PAUSE_MS, tokens=self._tokens).run()
+
+    def passed_over(self) -> int:
+        """Calls that were let in without a look at their token, so far."""
+        counts = counted_in(metrics_of(self._server), "osteohooks_callers_refused_total", "cause")
+        return counts.get("replay-store-away", 0)
 
     def answer(self) -> bytes:
         """The answer but for the names of its cards. Raises HTTPError for anything but success."""
@@ -183,17 +200,22 @@ class _Calls:
 def page(found: Sequence[Trial]) -> Iterator[str]:
     """The part of the page, in Markdown."""
     yield "\n## While the store fails\n"
-    yield f"{MEASURED}, {MANY} connections; each call has a token of its own, which is looked up in the store"
-    yield '(`replay = "log"`). A round is a load with the store well, a load as long that begins when the store fails,'
-    yield "and the time until all that waited is written. p99 in ms, the ratio inside a round; medians [least..most].\n"
-    yield "| the store | how | p99, well | p99, failing | ratio | answers a second, failing | errors | /readyz said |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield f"{MEASURED}, {MANY} connections that pause for {PAUSE_MS:.0f} ms: the service is busy, and not at its limit."
+    yield "Each call has a token of its own, which is looked up in the store (`replay = log`) unless that takes 0.1 s."
+    yield "The last column says how often it did though the store was well. A round is a load with the store well, one"
+    yield "as long that begins when the store fails, and the time until all that waited is written. p99 in ms, ratios"
+    yield "inside a round; medians [least..most].\n"
+    titles = ("the store", "how", "p99, well", "p99, failing", "ratio", "answers a second, failing", "errors")
+    yield f"| {' | '.join(titles)} | /readyz said | passed over, well |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for trial in found:
         wells, strucks = [each.well for each in trial.rounds], [each.struck for each in trial.rounds]
         said = {f"{name}: {state}" for each in trial.rounds for name, state in each.said.items()}
+        passed_over = sum(each.passed_over for each in trial.rounds) / sum(outcome.requests for outcome in wells)
         columns = [
             *(spread(outcome.p99_ms for outcome in outcomes) for outcomes in (wells, strucks)),
-            *(trial.ratio, spread(outcome.rate for outcome in strucks), trial.errors, ", ".join(sorted(said))),
+            *(trial.ratio, spread(outcome.rate for outcome in strucks), trial.errors),
+            *(", ".join(sorted(said)), f"{100 * passed_over:.1f} %"),
         ]
         yield f"| {trial.fault} | {trial.how} | {' | '.join(map(str, columns))} |"
     if PROGRAMS is None:
