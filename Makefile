@@ -52,13 +52,13 @@ test-hapi: $(VENV)/ready-to-test  ## ask the service without prefetch, on HAPI F
 test-medplum: $(VENV)/ready-to-test  ## the same on Medplum's FHIR router (needs Node 20 or later, and npm)
 	@$(BIN)/python -m tests.fhir_servers medplum $(ARGS)
 
-bench: $(VENV)/ready-to-test  ## measure against a Flask echo on the same server; needs wrk (ARGS="--rounds 7 --seconds 3")
+bench: $(VENV)/ready-to-test  ## measure against a Flask echo, and with a failing store; needs wrk (ARGS="--rounds 7 --seconds 3")
 	$(BIN)/python -m tests.bench.against_baseline $(ARGS)
 
 bench-peers: $(CQL)/ready $(VENV)/ready-to-test $(VENV)-peers/ready  ## measure against other services; needs wrk, Node 20 and npm
 	$(BIN)/python -m tests.bench.against_peers --python $(VENV)-peers/bin/python $(ARGS)
 
-growth: $(VENV)/ready-to-test  ## measure what an answer costs by resources, rules, languages and workers; needs wrk
+growth: $(VENV)/ready-to-test  ## measure and draw the cost by resources, rules, languages and workers; needs wrk
 	$(BIN)/python -m tests.bench.growth $(ARGS)
 
 soak: $(VENV)/ready-to-test  ## half an hour at half the top rate: memory, handles, threads; needs wrk (ARGS="--minutes 2")

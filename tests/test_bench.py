@@ -17,12 +17,14 @@ from tests.bench import against_peers, baseline
 from tests.bench.against_baseline import OUTPUT
 from tests.bench.agreement import disagreements, tier_of_card
 from tests.bench.bodies import bodies, view
-from tests.bench.growth import exponent
+from tests.bench.curves import Curves, draw
+from tests.bench.failing_fhir import WAYS, FailingServer
+from tests.bench.growth import exponent, page, with_rules
 from tests.bench.load import Load, Outcome, outcome_in
 from tests.bench.peer import FOLDER, PEERS, Peer
 from tests.bench.rounds import Case, Spread, measure, ratios, seconds_for, spread
 from tests.bench.servers import Server
-from tests.bench.soak import FailingServer, Sample, judged
+from tests.bench.soak import Sample, judged
 from tests.bench.value_sets import value_sets
 from tests.fhir_pieces import TODAY
 from tests.front_door import application, post
@@ -123,14 +125,16 @@ def test_what_keeps_growing_is_not_flat() -> None:
 def test_the_failing_server_fails_in_every_way() -> None:
     seen = []
     with FailingServer() as server:
-        for _ in range(4):
+        for way in WAYS:
             try:
-                answered = requests.get(server.url, timeout=5, proxies={"http": ""})
+                answered = requests.get(server.url, timeout=0.5 if way == "never" else 60, proxies={"http": ""})
                 seen.append((answered.status_code, answered.headers["Content-Type"]))
             except requests.ConnectionError:
-                seen.append((0, ""))
+                seen.append((0, "closed"))
+            except requests.Timeout:
+                seen.append((0, "waiting"))
     fhir, html = "application/fhir+json", "text/html"
-    assert sorted(seen) == [(0, ""), (200, fhir), (200, html), (500, fhir)]
+    assert seen == [(500, fhir), (200, html), (200, fhir), (0, "closed"), (0, "waiting")]
 
 
 def test_ratios_are_taken_inside_a_round() -> None:
@@ -261,3 +265,33 @@ def test_what_must_be_installed_is_said_in_one_sentence(
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith("make bench-peers needs wrk, ")
     assert "node, " in said
+
+
+def curves(dearest: float = 80.0) -> Curves:
+    resources = {10: 1.0, 200: 4.0, 1000: 16.0, 5000: dearest}
+    emptied = {count: 1.2 * taken for count, taken in resources.items()}
+    return Curves(resources, emptied, {0.5: 0.6, 1.0: 0.8}, {"en": 1.0, "zh": 1.1}, {1: 500.0, 2: 900.0})
+
+
+def test_growth_is_drawn_alike_from_like_figures(tmp_path: Path) -> None:
+    for name, dearest in (("one", 80.0), ("again", 80.0), ("other", 90.0)):
+        draw(curves(dearest), tmp_path / name)
+    one, again, other = ((tmp_path / name).read_bytes() for name in ("one", "again", "other"))
+    assert one == again
+    assert one != other
+    assert one.startswith(b"<?xml")
+    assert b"<dc:date>" not in one
+
+
+def test_the_page_of_growth_shows_its_picture_and_what_a_resource_costs() -> None:
+    lines = list(page(curves(), [], "growth.svg"))
+    assert any(line.endswith("](growth.svg)") for line in lines)
+    assert "| a resource, emptied | 120.0 µs | 24.0 µs | 19.2 µs | 19.2 µs |" in lines
+
+
+def test_the_rules_can_be_measured_in_part() -> None:
+    body = view(15)
+    part, whole = (json.loads(with_rules(share, body)()) for share in (0.75, 1.0))
+    through_the_front_door = post(body.content, body.hook, today=TODAY).body["cards"]
+    assert [card["detail"] for card in whole["cards"]] == [card["detail"] for card in through_the_front_door]
+    assert len(json.dumps(part)) < len(json.dumps(whole))

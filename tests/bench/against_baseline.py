@@ -1,4 +1,4 @@
-"""The service against the baseline: `make bench`.
+"""The service against the baseline, and against itself while its store fails: `make bench`.
 
 python -m tests.bench.against_baseline [--rounds 5] [--seconds 3] [--workers 2] [--threads 4] [--output FILE]
 """
@@ -13,12 +13,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from service.config import Settings
+from service.store.commands import make_ready
+from tests.bench import under_faults
 from tests.bench.baseline import ANSWERS
 from tests.bench.bodies import Body, bodies
 from tests.bench.load import missing_tools
 from tests.bench.machine import conditions
+from tests.bench.on_record import settled, written
 from tests.bench.rounds import Case, Figures, measure, ratios, spread
 from tests.bench.servers import Server, free_port, running, service, wsgi_application
+from tests.bench.under_faults import trials
 
 __all__ = ["main"]
 
@@ -43,14 +48,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         ports = {OURS: free_port(), BASELINE: free_port()}
-        command, environment = service(ports[OURS], options.workers, options.threads)
+        store = Settings(state_directory=str(folder / "state"))
+        make_ready(store)  # the first start of all makes the tables, and loads what makes them
+        command, environment = service(ports[OURS], options.workers, options.threads, folder / "state")
         with running(OURS, ports[OURS], command, environment) as ours:
             cases = list(_cases(ours, f"http://127.0.0.1:{ports[BASELINE]}", folder))
             target = wsgi_application("tests.bench.baseline:wsgi", ports[BASELINE], options.workers, options.threads)
             with running(BASELINE, ports[BASELINE], target, {ANSWERS: str(folder / "answers")}) as baseline:
                 figures = measure(cases, [ours, baseline], options.rounds, options.seconds)
-                bars = list(_bars(figures, ours))
-                page = "\n".join(_page(lines, cases, figures, [ours, baseline], bars))
+                memory = {server.name: server.worker_mib() for server in (ours, baseline)}
+            account = settled(ours.url, store)
+        bars = [*_bars(figures, ours, memory[OURS]), account.bar(written(store))]
+        found = list(trials(options.rounds, options.seconds, options.workers, options.threads))
+        bars += under_faults.bars(found)
+        parts = [*_page(lines, cases, figures, [ours, baseline], memory), *under_faults.page(found), *_table(bars)]
+    page = "\n".join(parts)
     options.output.parent.mkdir(exist_ok=True)
     options.output.write_text(page, encoding="utf-8")
     print(page)
@@ -98,13 +110,14 @@ def _page(
     cases: Sequence[Case],
     figures: Mapping[tuple[str, str], Figures],
     servers: Sequence[Server],
-    bars: Sequence[tuple[str, bool]],
+    memory: Mapping[str, float],
 ) -> Iterator[str]:
     yield "# Osteohooks against the baseline\n"
     yield "Written by `make bench`. The baseline is `tests/bench/baseline.py`: it parses the whole body with orjson and"
     yield "answers as many bytes, and looks at nothing. Osteohooks decodes what its rules ask for, types and all, and"
-    yield "applies every rule. Medians over the rounds, [least..most]; ratios inside a round. Under `processor`"
-    yield "stands the processor time of the workers for an answer, which other programs on the machine disturb least.\n"
+    yield "applies every rule; each call has a hookInstance of its own, and the journal is on, with all that it writes."
+    yield "Medians over the rounds, [least..most]; ratios inside a round. Under `processor` stands the processor time"
+    yield "of the workers for an answer, which other programs on the machine disturb least.\n"
     yield from (f"* {line}" for line in lines)
     yield "\n| request | bytes in, out | throughput, 8 connections | p99, 8 | p50, 1 connection | processor |"
     yield "|---|---|---|---|---|---|"
@@ -132,14 +145,17 @@ def _page(
         yield f"| {case_name} | {server} | {' | '.join(map(str, columns))} |"
     yield "\n| server | start-up, s | memory of a worker under load, MiB |"
     yield "|---|---|---|"
-    yield from (f"| {each.name} | {each.start_seconds:.2f} | {each.worker_mib():.0f} |" for each in servers)
+    yield from (f"| {each.name} | {each.start_seconds:.2f} | {memory[each.name]:.0f} |" for each in servers)
+
+
+def _table(bars: Sequence[tuple[str, bool]]) -> Iterator[str]:
     yield "\n| bar | held |"
     yield "|---|---|"
     yield from (f"| {bar} | {'yes' if held else '**no**'} |" for bar, held in bars)
     yield ""
 
 
-def _bars(figures: Mapping[tuple[str, str], Figures], ours: Server) -> Iterator[tuple[str, bool]]:
+def _bars(figures: Mapping[tuple[str, str], Figures], ours: Server, mib: float) -> Iterator[tuple[str, bool]]:
     """Each bar of the service in words with its figure, and whether it holds."""
     for name, least in LEAST_THROUGHPUT.items():
         for language in LANGUAGES:
@@ -150,8 +166,7 @@ def _bars(figures: Mapping[tuple[str, str], Figures], ours: Server) -> Iterator[
             tail = ratios([each.p99_ms for each in mine], [each.p99_ms for each in theirs])
             yield f"{case}: p99 at most {MOST_P99} times the baseline's: {tail}", tail.middle <= MOST_P99
     yield f"start-up under {MOST_START} s: {ours.start_seconds:.2f}", ours.start_seconds < MOST_START
-    memory = ours.worker_mib()
-    yield f"at most {MOST_MIB:.0f} MiB a worker: {memory:.0f}", memory <= MOST_MIB
+    yield f"at most {MOST_MIB:.0f} MiB a worker: {mib:.0f}", mib <= MOST_MIB
     errors = sum(of.errors for (_, server), of in figures.items() if server == OURS)
     yield f"no error: {errors}", errors == 0
 

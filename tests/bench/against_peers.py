@@ -14,6 +14,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from service.config import Settings
+from service.store.commands import make_ready
 from tests.bench.agreement import ALIKE, disagreements
 from tests.bench.bodies import bodies
 from tests.bench.load import missing_tools
@@ -52,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         translate(folder)
         port = free_port()
-        command, environment = service(port, 2, 4)
+        make_ready(Settings(state_directory=str(folder / "state")))
+        command, environment = service(port, 2, 4, folder / "state")
         ours = stack.enter_context(running(OURS, port, command, environment))
         others = {peer: stack.enter_context(start(peer, options.python, folder)) for peer in PEERS}
         if differing := list(disagreements(ours, others, MEASURED)):

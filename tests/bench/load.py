@@ -11,9 +11,11 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-__all__ = ["Load", "Outcome", "missing_tools"]
+__all__ = ["FEEDBACK", "Load", "Outcome", "missing_tools"]
 
 SCRIPT: Final = Path(__file__).with_name("load.lua")
+# Calls in turn with feedback on what they gave.
+FEEDBACK: Final = Path(__file__).with_name("feedback.lua")
 MARK: Final = "OUTCOME "
 
 
@@ -34,7 +36,10 @@ class Outcome(Struct, frozen=True):
 
 
 class Load(Struct, frozen=True):
-    """One body posted over and over to one address over some connections; `pause_ms` between two of one connection."""
+    """One body posted over and over to one address over some connections; `pause_ms` between two of one connection.
+
+    Each request has a hookInstance of its own, and a token of the file of `tokens`, a line each, where there is one.
+    """
 
     url: str
     body: Path
@@ -42,6 +47,8 @@ class Load(Struct, frozen=True):
     connections: int
     seconds: float
     pause_ms: float = 0.0
+    tokens: Path | None = None
+    script: Path = SCRIPT
 
     def run(self) -> Outcome:
         """Raises CalledProcessError when wrk cannot do it."""
@@ -51,7 +58,8 @@ class Load(Struct, frozen=True):
     def command(self) -> list[str]:
         """wrk takes whole seconds; one thread makes more load than two cores can answer."""
         options = ["-t1", f"-c{self.connections}", f"-d{max(1, ceil(self.seconds))}s", "--timeout", "20s"]
-        return ["wrk", *options, "-s", str(SCRIPT), self.url, "--", str(self.body), self.language, str(self.pause_ms)]
+        own = [str(self.body), self.language, str(self.pause_ms), *([] if self.tokens is None else [str(self.tokens)])]
+        return ["wrk", *options, "-s", str(self.script), self.url, "--", *own]
 
 
 def outcome_in(printed: str) -> Outcome:

@@ -11,7 +11,9 @@ import gc
 import io
 import pstats
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from time import process_time_ns
@@ -32,7 +34,7 @@ from tests.bench.bodies import Body, bodies
 from tests.bench.machine import conditions
 from tests.fhir_pieces import TODAY
 
-__all__ = ["main", "steps", "through"]
+__all__ = ["in_process", "main", "steps", "through"]
 
 _CALLS: Final = 10
 _ROUNDS: Final = 40
@@ -43,18 +45,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.own_work")
     parser.add_argument("--profile", type=Path)
     options = parser.parse_args(arguments)
-    app = create_app(Settings(today=TODAY))
-    print("| request | language | step | ms of processor time |\n|---|---|---|---|")
-    for body in bodies().values():
-        for language in ("en", "zh"):
-            named: dict[str, Callable[[], object]] = dict(steps(body, language))
-            figures = [*interleaved(list(named.values())), *interleaved([through(app, body, language)])]
-            for step, taken in zip((*named, "whole request"), figures, strict=True):
-                print(f"| {body.name} | {language} | {step} | {taken:.3f} |", flush=True)
-    if options.profile is not None:
-        text = "\n".join([*conditions(tools=()), "", *profiles(app)])
-        options.profile.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", encoding="utf-8")
+    with in_process() as app:
+        print("| request | language | step | ms of processor time |\n|---|---|---|---|")
+        for body in bodies().values():
+            for language in ("en", "zh"):
+                named: dict[str, Callable[[], object]] = dict(steps(body, language))
+                figures = [*interleaved(list(named.values())), *interleaved([through(app, body, language)])]
+                for step, taken in zip((*named, "whole request"), figures, strict=True):
+                    print(f"| {body.name} | {language} | {step} | {taken:.3f} |", flush=True)
+        if options.profile is not None:
+            text = "\n".join([*conditions(tools=()), "", *profiles(app)])
+            options.profile.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", encoding="utf-8")
     return 0
+
+
+@contextmanager
+def in_process(state: Path | None = None, max_body_bytes: int = 8 << 20) -> Iterator[Flask]:
+    """The service inside this process, its store in that folder or in one that is gone in the end."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = str(state or place)
+        app = create_app(Settings(today=TODAY, state_directory=folder, max_body_bytes=max_body_bytes))
+        try:
+            yield app
+        finally:
+            app.extensions["store"].close()
 
 
 def steps(body: Body, language: str) -> Iterator[tuple[str, Callable[[], object]]]:

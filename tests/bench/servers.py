@@ -65,10 +65,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def service(port: int, workers: int, threads: int) -> tuple[Sequence[str], Mapping[str, str]]:
-    """The command that starts the service in demo mode, and its environment."""
+def service(port: int, workers: int, threads: int, state: Path) -> tuple[Sequence[str], Mapping[str, str]]:
+    """The command that starts the service in demo mode, with its journal in a folder of the run's own, and its
+    environment."""
     command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port), "--workers", str(workers)]
-    return command, {"OSTEOHOOKS_BLOCKING_THREADS": str(threads), "OSTEOHOOKS_TODAY": TODAY.isoformat()}
+    settings = {"BLOCKING_THREADS": str(threads), "TODAY": TODAY.isoformat(), "STATE_DIRECTORY": str(state)}
+    return command, {f"OSTEOHOOKS_{name}": value for name, value in settings.items()}
 
 
 def wsgi_application(target: str, port: int, workers: int, threads: int) -> Sequence[str]:
@@ -87,11 +89,14 @@ def running(
     *,
     ready: str = "/cds-services",
     folder: Path = ROOT,
+    quiet: bool = False,
 ) -> Iterator[Server]:
-    """The server of a command until the block ends. Raises RuntimeError when it does not answer."""
+    """The server of a command until the block ends; `quiet` throws its log away. Raises RuntimeError when it does not
+    answer."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("OSTEOHOOKS_")}
     began = time.monotonic()
-    process = psutil.Popen(command, cwd=folder, env={**inherited, **environment}, stdout=subprocess.DEVNULL)
+    log = subprocess.DEVNULL if quiet else None
+    process = psutil.Popen(command, cwd=folder, env={**inherited, **environment}, stdout=subprocess.DEVNULL, stderr=log)
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_for(url + ready, process, name)

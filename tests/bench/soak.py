@@ -2,51 +2,53 @@
 
     python -m tests.bench.soak [--minutes 30] [--output FILE]
 
-Mixed in are feedback, where the service takes it, and clients that prefetch little and name a FHIR server that fails:
-it answers with 500, with a page of HTML, late, or not at all.
+Mixed in are feedback on cards that the service gave, and clients that prefetch little and name a FHIR server that
+fails: with 500, with a page of HTML, late, by hanging up, and by never answering. Memory levels off within the first
+few minutes, so a run of less than ten may find it growing.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import sys
 import tempfile
-import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 from typing import Final
 
 from msgspec.structs import replace
 
-from tests.bench.against_baseline import answer_of
+from service.config import Settings
 from tests.bench.bodies import bodies
+from tests.bench.failing_fhir import FailingServer
+from tests.bench.load import FEEDBACK as FEEDBACK_SCRIPT
 from tests.bench.load import Load, Outcome, missing_tools
 from tests.bench.machine import conditions
+from tests.bench.on_record import counted_in, feedback_kept, metrics_of, settled, written
 from tests.bench.servers import Server, free_port, running, service
-from tests.fhir_pieces import TODAY
 
-__all__ = ["FailingServer", "Sample", "judged", "main"]
+__all__ = ["Sample", "judged", "main"]
 
 OUTPUT: Final = Path(__file__).parent / "results" / "soak.md"
 EVERY: Final = 5.0  # seconds between two looks at the workers
 TOP: Final = "15 resources"
-# Share of the requests and connections of each kind; the last two hold the feedback and the failing server.
-MIX: Final = {
-    TOP: (0.6, 8),
-    "200 resources": (0.05, 2),
-    "draft order": (0.2, 4),
-    "failing": (0.1, 4),
-    "feedback": (0.05, 2),
-}
+FAILING: Final = "failing FHIR server"
+FEEDBACK: Final = "calls and feedback"
+# Share of the requests and connections of each kind. Connections make pauses, so there are more of them than answers
+# under way; those to the failing server wait for it, and must leave threads to the others.
+MIX: Final = {TOP: (0.65, 32), "200 resources": (0.05, 4), "draft order": (0.2, 16), FEEDBACK: (0.1, 8)}
+FAILING_CONNECTIONS: Final = 2
+FAILING_PAUSE_MS: Final = 500.0
+# What the service calls the ways in which the server fails.
+FAILURES: Final = frozenset({"status-500", "content-type", "not-fhir", "connection", "deadline"})
+# Of half of the top rate, what must have been reached for the run to count: the pauses leave out how long answers take.
+LEAST_REACHED: Final = 0.8
 
 
 @dataclass(frozen=True)
@@ -68,22 +70,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing := missing_tools():
         print(f"make soak needs {', '.join(missing)}", file=sys.stderr)
         return 2
-    port = free_port()
-    command, environment = service(port, 2, 4)
     lines = conditions()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        FailingServer() as failing,
-        running("Osteohooks", port, command, environment) as server,
-    ):
-        loads = dict(_loads(server, failing, Path(folder)))
-        top = replace(loads[TOP], connections=8, seconds=5.0).run().rate
+    with tempfile.TemporaryDirectory() as place, FailingServer() as failing, ExitStack() as stack:
+        folder, port = Path(place), free_port()
+        store = Settings(state_directory=str(folder / "state"))
+        command, environment = service(port, 2, 4, folder / "state")
+        named = {"OSTEOHOOKS_PRIVATE_FHIR_SERVERS": failing.url}
+        server = stack.enter_context(running("Osteohooks", port, command, {**environment, **named}, quiet=True))
+        loads = dict(_loads(server, failing, folder))
+        full = replace(loads[TOP], connections=8, seconds=5.0)
+        full.run()
+        top = full.run().rate
         mixed = {kind: _paced(kind, load, top / 2, options.minutes * 60) for kind, load in loads.items()}
         samples, outcomes = _run(server, mixed)
-    verdicts = list(judged(samples))
+        account = settled(server.url, store)
+        fetches = counted_in(metrics_of(server.url), "osteohooks_fhir_fetches_total", "ended")
+        stack.close()
+        kept, rows = feedback_kept(store), written(store)
+    reached = sum(outcome.rate for outcome in outcomes.values())
     errors = sum(outcome.errors for outcome in outcomes.values())
-    verdicts.append((f"no error: {errors}", errors == 0))
-    page = "\n".join(_page(lines, top, mixed, outcomes, samples, verdicts))
+    verdicts = [
+        *judged(samples),
+        (f"no error: {errors}", errors == 0),
+        (f"at least {LEAST_REACHED} of half the top rate: {reached * 2 / top:.2f}", reached * 2 >= top * LEAST_REACHED),
+        account.bar(rows),
+        (f"feedback was kept, accepted and set aside: {_spelled(kept)}", {"accepted", "overridden"} <= kept.keys()),
+        (f"queries failed in every way of the failing server: {_spelled(fetches)}", fetches.keys() >= FAILURES),
+    ]
+    page = "\n".join(_page(lines, top, reached, outcomes, samples, verdicts))
     options.output.parent.mkdir(exist_ok=True)
     options.output.write_text(page, encoding="utf-8")
     print(page)
@@ -107,35 +121,20 @@ def _loads(server: Server, failing: FailingServer, folder: Path) -> Iterator[tup
         "subject": "x",
     }
     little |= {"fhirServer": failing.url, "fhirAuthorization": token, "prefetch": {"patient": patient, "dxa": dxa}}
-    contents["failing"] = (made[TOP].service, json.dumps(little).encode())
-    feedback = _feedback(server)
-    if feedback is not None:
-        contents["feedback"] = (f"{made[TOP].service}/feedback", feedback)
+    contents[FAILING] = (made[TOP].service, json.dumps(little, separators=(",", ":")).encode())
+    contents[FEEDBACK] = contents[TOP]
     for kind, (address, content) in contents.items():
         file = folder / f"{kind.replace(' ', '-')}.json"
         file.write_bytes(content)
-        yield kind, Load(f"{server.url}/cds-services/{address}", file, "en", 1, 1.0)
-
-
-def _feedback(server: Server) -> bytes | None:
-    """Feedback on a card that the service gave; None where it takes no feedback."""
-    body = bodies()[TOP]
-    card = json.loads(answer_of(server, body, "en"))["cards"][0]["uuid"]
-    told = {"card": card, "outcome": "overridden", "outcomeTimestamp": f"{TODAY.isoformat()}T08:00:00Z"}
-    content = json.dumps({"feedback": [told]}).encode()
-    headers = {"Content-Type": "application/json"}
-    asked = urllib.request.Request(f"{server.url}/cds-services/{body.service}/feedback", content, headers)
-    try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=30):
-            return content
-    except urllib.error.HTTPError as error:
-        if error.code in (404, 405):
-            return None
-        raise
+        load = Load(f"{server.url}/cds-services/{address}", file, "en", 1, 1.0)
+        yield kind, replace(load, script=FEEDBACK_SCRIPT) if kind == FEEDBACK else load
 
 
 def _paced(kind: str, load: Load, rate: float, seconds: float) -> Load:
-    """A load that makes its share of a rate, in answers a second."""
+    """A load that makes its share of a rate, in answers a second; what waits for the failing server has a pace of its
+    own."""
+    if kind == FAILING:
+        return replace(load, connections=FAILING_CONNECTIONS, seconds=seconds, pause_ms=FAILING_PAUSE_MS)
     share, connections = MIX[kind]
     return replace(load, connections=connections, seconds=seconds, pause_ms=1000 * connections / (rate * share))
 
@@ -151,45 +150,6 @@ def _run(server: Server, loads: dict[str, Load]) -> tuple[list[Sample], dict[str
             seconds = time.monotonic() - began
             samples.append(Sample(seconds, server.worker_mib(), server.handles(), server.threads()))
     return samples, {kind: each.result() for kind, each in running_loads.items()}
-
-
-# -- the FHIR server that fails --------------------------------------------------------------------------------------
-
-
-class FailingServer:
-    """A FHIR server that never answers as it should; `url` while the block runs."""
-
-    def __enter__(self) -> FailingServer:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Failing)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/fhir"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-class _Failing(BaseHTTPRequestHandler):
-    ways: Final = itertools.cycle(("500", "html", "late", "closed"))
-
-    def do_GET(self) -> None:
-        way = next(self.ways)
-        if way == "closed":
-            self.close_connection = True
-            return
-        if way == "late":
-            time.sleep(2)
-        self.send_response(500 if way == "500" else 200)
-        self.send_header("Content-Type", "text/html" if way == "html" else "application/fhir+json")
-        self.send_header("Content-Length", "6")
-        self.end_headers()
-        self.wfile.write(b"<html>" if way == "html" else b'{"a":1')
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: its failures are what it is for."""
 
 
 # -- the verdict ---------------------------------------------------------------------------------------------------
@@ -209,21 +169,22 @@ def judged(samples: Sequence[Sample]) -> Iterator[tuple[str, bool]]:
         yield f"{name}: {before:.0f}, then {after:.0f}; at most {slack:.0f} more", after <= before + slack
 
 
+def _spelled(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none"
+
+
 def _page(
     lines: Sequence[str],
     top: float,
-    loads: dict[str, Load],
+    reached: float,
     outcomes: dict[str, Outcome],
     samples: Sequence[Sample],
     verdicts: Sequence[tuple[str, bool]],
 ) -> Iterator[str]:
-    reached = sum(outcome.rate for outcome in outcomes.values())
     yield "# Osteohooks under load for long\n"
     yield "Written by `make soak`.\n"
     yield from (f"* {line}" for line in lines)
     yield f"* {samples[-1].seconds / 60:.0f} minutes at {reached:.0f} answers a second; the top rate is {top:.0f}"
-    if "feedback" not in loads:
-        yield "* this version takes no feedback, so none was sent"
     yield "\n| request | answers | p50 ms | p99 ms | errors |"
     yield "|---|---|---|---|---|"
     for kind, outcome in outcomes.items():
