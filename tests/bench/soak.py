@@ -3,8 +3,8 @@
     python -m tests.bench.soak [--minutes 30] [--output FILE]
 
 Mixed in are feedback on cards that the service gave, and clients that prefetch little and name a FHIR server that
-fails: with 500, with a page of HTML, late, by hanging up, and by never answering. Memory levels off within the first few minutes, so
-a run of less than ten may find it growing.
+fails: with 500, with a page of HTML, late, by hanging up, and by never answering. Memory levels off within the first
+few minutes, so a run of less than ten may find it growing.
 """
 
 from __future__ import annotations
