@@ -37,9 +37,9 @@ ISS: Final = "https://ehr.example.org/auth"
 # Eight connections that pause: some half of what the service can do. At its limit a token waits for longer than the
 # 0.1 s that it is given though the store is well.
 PAUSE_MS: Final = 40.0
-# Of a load that others measure with: calls that meet the fault wait for 0.1 s each, a handful for each outage, and must
-# not be a hundredth of all.
-LONGER: Final = 2
+# Times as long as the loads that others measure with. The calls that meet the fault, one for each thread, wait for
+# 0.1 s each, once in an outage: they must not be a hundredth of the calls.
+LONGER: Final = 3
 # More than are asked for; where they run out, the first come again and are let in with a remark.
 TOKENS_A_SECOND: Final = 400
 WELL_WITHIN: Final = 120.0
@@ -203,8 +203,8 @@ def page(found: Sequence[Trial]) -> Iterator[str]:
     yield f"{MEASURED}, {MANY} connections that pause for {PAUSE_MS:.0f} ms: the service is busy, and not at its limit."
     yield "Each call has a token of its own, which is looked up in the store (`replay = log`) unless that takes 0.1 s."
     yield "The last column says how often it did though the store was well. A round is a load with the store well, one"
-    yield "as long that begins when the store fails, and the time until all that waited is written. p99 in ms, ratios"
-    yield "inside a round; medians [least..most].\n"
+    yield "as long that begins when the store fails (the calls that meet the fault, one a thread, wait those 0.1 s),"
+    yield "and the time until all that waited is written: p99 in ms, ratios inside a round; medians [least..most].\n"
     titles = ("the store", "how", "p99, well", "p99, failing", "ratio", "answers a second, failing", "errors")
     yield f"| {' | '.join(titles)} | /readyz said | passed over, well |"
     yield "|---|---|---|---|---|---|---|---|---|"
