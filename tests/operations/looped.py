@@ -40,7 +40,7 @@ class Loop:
             def now(cls, tz: Any = None) -> Any:
                 return datetime.combine(loop.today, datetime.now(UTC).timetz())
 
-        for module in ("app", "recording", "recall", "store.feedback"):
+        for module in ("answering", "recording", "recall", "store.feedback"):
             monkeypatch.setattr(f"service.{module}.datetime", Clock)
         monkeypatch.setattr("service.app.load_rules", _RULES)
         app = create_app(settings)
