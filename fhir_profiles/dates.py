@@ -14,7 +14,7 @@ __all__ = ["When", "add_months", "calendar_months", "completed_years", "when"]
 
 _DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d)?)?", re.ASCII)
 _TIME = re.compile(r"T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
-_DAYS = 1 << 14  # those of forty years
+_DAYS = 1 << 12  # those of eleven years
 
 
 _SHORTEST_MONTH = 28

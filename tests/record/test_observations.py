@@ -140,7 +140,22 @@ def test_a_positive_t_score_beside_osteoporosis_is_not_believed() -> None:
     assert "data-quality" in answer.outcomes
 
 
-@pytest.mark.parametrize("date", ["2026-02-30", "2026-13-01", "0000-01-01", "20.9.2026", "2026-9-20", ""])
+@pytest.mark.parametrize(
+    "date",
+    [
+        "2026-02-30",
+        "2026-13-01",
+        "0000-01-01",
+        "20.9.2026",
+        "2026-9-20",
+        "2026-09-20 07:40",
+        "2026-09-20T7:40Z",
+        "2026-09T07:40Z",
+        "2026T07:40",
+        "2026-W38-7",
+        "",
+    ],
+)
 def test_a_date_that_is_none(date: str) -> None:
     score = observation(concept(codes.LOINC, "38267-1"), valueQuantity=quantity(-3.0, None), effectiveDateTime=date)
     answer = ask(osteopenia().add(score, key="dxa"))
