@@ -22,10 +22,8 @@ _ROUNDS: Final = 16  # more than records have; to count the steps one by one cos
 
 def too_deep(text: bytes) -> bool:
     """Whether a JSON text is nested more than `DEEPEST` levels; of a broken one, whether it is before it breaks."""
-    if rb"\\" in text:
-        text = text.replace(rb"\\", b"")
-    if rb"\"" in text:
-        text = text.replace(rb"\"", b"")
+    if b"\\" in text:  # one byte is found ten times as fast as two
+        text = text.replace(rb"\\", b"").replace(rb"\"", b"")
     # Brackets and quotes alone. Quotes side by side enclose no bracket; what they leave keeps its place in or out of a
     # string. Strings that hold brackets are left, and go.
     steps = text.translate(_STEPS, _OTHERS).replace(b'""', b"")
