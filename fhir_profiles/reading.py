@@ -159,6 +159,7 @@ _BY_DAY = attrgetter("taken", "value", "comparator")
 def _sort(measured: list[Measurement]) -> None:
     """By day; of two equal results of one day the same one counts, in whatever order they came."""
     if len(measured) > 1:
+        # A laboratory's limits are converted each time they are asked for, and only equal results need them.
         alike = len(set(map(_BY_DAY, measured))) < len(measured)
         measured.sort(key=_in_order if alike else _BY_DAY)
 

@@ -55,6 +55,8 @@ _DESCRIPTION = "{what}, for women on an aromatase inhibitor or about to start on
 def create_app(settings: Settings | None = None, *, in_process: bool = False) -> Flask:
     """The WSGI application, which checks its clients as the settings say, or nobody when it is asked `in_process` only.
 
+    Unless `in_process`, whoever makes it closes `app.extensions["store"]` in the end: it has threads, and rows that
+    wait to be written.
     Raises `service.rules.Flawed` when the rules cannot be run, SettingsError when the settings are refused.
     """
     settings = settings or Settings.load(os.environ)

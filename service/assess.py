@@ -21,6 +21,8 @@ SILENT = "silent"
 
 
 def tier_of(section: Section, facts: Facts) -> Tier:
+    """The tier as presumed, between its two corners; None where the fact that settles it is missing and it is not the
+    highest already."""
     triples = facts.of(section.facts)
     assert section.decide is not None
     rules, order = section.page["rules"], section.page["tiers"]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from service.commands import Unusable
-from service.commands.assess import BUNDLE_HOOKS, assess
+from service.commands.assess import BUNDLE_HOOKS
 from service.config import Settings, SettingsError
 
 __all__ = ["main"]
@@ -127,6 +127,8 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _assess(options: argparse.Namespace) -> int:
+    from service.commands.assess import assess
+
     return assess(options.file, hook=options.hook, lang=options.lang, as_json=options.json)
 
 

@@ -106,7 +106,7 @@ class QuietSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {"issuers": IssuerSettings, "quiet": QuietSettings}
 # Settings whose path, where the settings file gives it, starts from that file.
-PATHS: Final = frozenset({"fhir_ca_file"})
+PATHS: Final = frozenset({"fhir_ca_file", "memory_page"})
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,8 +264,6 @@ def _found_from(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
             issuer if issuer.jwks_file is None else replace(issuer, jwks_file=str(folder / issuer.jwks_file))
             for issuer in values["issuers"]
         )
-    if "memory_page" in values:
-        found["memory_page"] = str(folder / values["memory_page"])
     return found
 
 

@@ -111,9 +111,6 @@ def _outside(rules: Rules, facts: Facts, hook: str, in_hand: tuple[Use, ...], st
     return Decision(rules, facts, None, None, _unique(findings), [], None, [], [], facts.chart.person.dead, in_hand)
 
 
-# -- the assessment --------------------------------------------------------------------------------
-
-
 # -- the other sections ----------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final, get_origin
 
 import msgspec
 
-__all__ = ["SETTINGS_FILE", "SettingsError", "values_given"]
+__all__ = ["PREFIX", "SETTINGS_FILE", "SettingsError", "values_given"]
 
 PREFIX: Final = "OSTEOHOOKS_"
 SETTINGS_FILE: Final = f"{PREFIX}CONFIG"

@@ -1,4 +1,5 @@
-"""The commands of the command line, a module each; those of the store and of the analytics lie beside what they use.
+"""The commands of the command line, a module each; those of the store, of the analytics and of the
+conformance suite lie beside what they use.
 
 Each is a function from what its flags say to the exit status. Here is what all of them raise, and `cli.py` tells.
 """

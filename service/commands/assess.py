@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cds_hooks import PATH
 from service.commands import Unusable
 from service.commands.printing import print_cards
 from service.config import Settings
@@ -30,7 +31,7 @@ def assess(file: Path, *, hook: str | None, lang: str | None, as_json: bool) -> 
         create_app(settings, in_process=True)
         .test_client()
         .post(
-            f"/cds-services/bone-health-{hook}",
+            f"{PATH}/bone-health-{hook}",
             data=body,
             content_type="application/json",
             headers={"Accept-Language": lang or settings.language},

@@ -4,6 +4,7 @@ import time
 
 import requests
 
+from cds_hooks import PATH
 from service.commands import Unusable
 from service.commands.printing import print_cards
 
@@ -15,7 +16,7 @@ _START_WITHIN = 30.0  # seconds that a server may take until it answers
 
 def demo(url: str, lang: str) -> int:
     """Print the answer of the service at `url` in a language, and the same call to paste. Raises Unusable."""
-    service = f"{url}/cds-services/bone-health-{_HOOK}"
+    service = f"{url}{PATH}/bone-health-{_HOOK}"
     patient = f"{url}/demo/{_HOOK}.json"
     with requests.Session() as session:
         session.trust_env = False  # a proxy on the way out does not lead back to this machine
@@ -32,7 +33,7 @@ def demo(url: str, lang: str) -> int:
         raise Unusable(f"{url} is another service")
     print(f"The answer to one {_HOOK} hook for a made-up patient:\n")
     print_cards(document)
-    print(f"Discovery: {url}/cds-services")
+    print(f"Discovery: {url}{PATH}")
     print("The same again, to paste into a terminal:")
     print(f"  curl -s {patient} | curl -s -H 'Content-Type: application/json' --data-binary @- {service}", flush=True)
     return 0
@@ -42,7 +43,7 @@ def _wait_for(url: str, session: requests.Session) -> None:
     deadline = time.monotonic() + _START_WITHIN
     while True:
         try:
-            session.get(f"{url}/cds-services", timeout=2)
+            session.get(f"{url}{PATH}", timeout=2)
             return
         except (requests.ConnectionError, requests.Timeout):
             if time.monotonic() > deadline:

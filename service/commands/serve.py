@@ -9,6 +9,7 @@ from pathlib import Path
 
 from service.commands import Unusable
 from service.config import Settings
+from service.layers import PREFIX, SETTINGS_FILE
 
 __all__ = ["serve"]
 
@@ -44,9 +45,9 @@ def _serve_with_workers(config: Path | None, given: Mapping[str, str | int | Non
     _refuse_taken_port(settings)
     make_ready(settings)
     # The workers read the settings again from where these came from.
-    os.environ |= {f"OSTEOHOOKS_{name.upper()}": str(value) for name, value in given.items() if value is not None}
+    os.environ |= {f"{PREFIX}{name.upper()}": str(value) for name, value in given.items() if value is not None}
     if config is not None:
-        os.environ["OSTEOHOOKS_CONFIG"] = str(config)
+        os.environ[SETTINGS_FILE] = str(config)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{settings.port}"
     greeter = subprocess.Popen([sys.executable, "-m", "service.cli", "demo", "--url", url]) if trust is None else None

@@ -17,7 +17,7 @@ from service.store.database import Database
 from service.store.purge import before, purge_before
 from service.store.tables import HEAD, METADATA
 
-__all__ = ["Unusable", "check", "make_ready", "purge", "upgrade"]
+__all__ = ["check", "make_ready", "purge", "upgrade"]
 
 # Seconds: whoever upgrades a large database waits for it; a server that starts waits for no database.
 _WITHIN = 600.0

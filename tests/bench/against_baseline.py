@@ -21,8 +21,8 @@ from tests.bench.bodies import Body, bodies
 from tests.bench.load import missing_tools
 from tests.bench.machine import conditions
 from tests.bench.on_record import settled, written
-from tests.bench.rounds import Case, Figures, measure, ratios, spread
-from tests.bench.servers import Server, free_port, running, service, wsgi_application
+from tests.bench.rounds import Case, Figures, bars_table, measure, ratios, spread
+from tests.bench.servers import OPENER, Server, free_port, running, service, wsgi_application
 from tests.bench.under_faults import trials
 
 __all__ = ["main"]
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         bars = [*_bars(figures, ours, memory[OURS]), account.bar(written(store))]
         found = list(trials(options.rounds, options.seconds, options.workers, options.threads))
         bars += under_faults.bars(found)
-        parts = [*_page(lines, cases, figures, [ours, baseline], memory), *under_faults.page(found), *_table(bars)]
+        parts = [*_page(lines, cases, figures, [ours, baseline], memory), *under_faults.page(found), *bars_table(bars)]
     page = "\n".join(parts)
     options.output.parent.mkdir(exist_ok=True)
     options.output.write_text(page, encoding="utf-8")
@@ -97,7 +97,7 @@ def answer_of(server: Server, body: Body, language: str) -> bytes:
     """What the service answers. Raises HTTPError for anything but success."""
     headers = {"Content-Type": "application/json", "Accept-Language": language}
     asked = urllib.request.Request(f"{server.url}/cds-services/{body.service}", body.content, headers)
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=30) as answered:
+    with OPENER.open(asked, timeout=30) as answered:
         content: bytes = answered.read()
     return content
 
@@ -146,13 +146,6 @@ def _page(
     yield "\n| server | start-up, s | memory of a worker under load, MiB |"
     yield "|---|---|---|"
     yield from (f"| {each.name} | {each.start_seconds:.2f} | {memory[each.name]:.0f} |" for each in servers)
-
-
-def _table(bars: Sequence[tuple[str, bool]]) -> Iterator[str]:
-    yield "\n| bar | held |"
-    yield "|---|---|"
-    yield from (f"| {bar} | {'yes' if held else '**no**'} |" for bar, held in bars)
-    yield ""
 
 
 def _bars(figures: Mapping[tuple[str, str], Figures], ours: Server, mib: float) -> Iterator[tuple[str, bool]]:

@@ -21,7 +21,7 @@ from tests.bench.bodies import bodies
 from tests.bench.load import missing_tools
 from tests.bench.machine import conditions
 from tests.bench.peer import PEERS, Peer, start, translate, versions
-from tests.bench.rounds import Case, Figures, measure, ratios, spread
+from tests.bench.rounds import Case, Figures, bars_table, measure, ratios, spread
 from tests.bench.servers import Server, free_port, running, service
 
 __all__ = ["main"]
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures = measure(cases, [ours, *others.values()], options.rounds, options.seconds)
         memory = {server.name: server.worker_mib() for server in (ours, *others.values())}
     bars = list(_bars(figures))
-    page = "\n".join([*_page(lines, figures, memory), *_table_of(bars), ""])
+    page = "\n".join([*_page(lines, figures, memory), *bars_table(bars)])
     options.output.parent.mkdir(exist_ok=True)
     options.output.write_text(page, encoding="utf-8")
     print(page)
@@ -119,12 +119,6 @@ def _page(
             spread(of.processor_ms),
         ]
         yield f"| {case} | {server} | {' | '.join(map(str, columns))} | {memory[server]:.0f} | {of.errors} |"
-
-
-def _table_of(bars: Sequence[tuple[str, bool]]) -> Iterator[str]:
-    yield "\n| bar | held |"
-    yield "|---|---|"
-    yield from (f"| {bar} | {'yes' if held else '**no**'} |" for bar, held in bars)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Final
 
 from tests.bench.bodies import bodies
 from tests.bench.peer import Peer
-from tests.bench.servers import Server
+from tests.bench.servers import OPENER, Server
 from tests.front_door import request_body
 from tests.tier_cases import FRACTURES, INHIBITORS, PROBABILITIES, T_SCORES, record_of
 
@@ -59,6 +59,6 @@ def _grid() -> Iterator[tuple[str, bytes]]:
 
 def _answer(url: str, content: bytes) -> bytes:
     asked = urllib.request.Request(url, content, {"Content-Type": "application/json"})
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=_WITHIN) as answered:
+    with OPENER.open(asked, timeout=_WITHIN) as answered:
         found: bytes = answered.read()
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from sqlalchemy import Connection, Executable, func, literal, select
 from service.config import Settings
 from service.store import database_of
 from service.store.tables import answered, feedback
+from tests.bench.servers import OPENER
 
 __all__ = ["Account", "account_in", "counted_in", "feedback_kept", "metrics_of", "settled", "written"]
 
@@ -61,15 +61,13 @@ def counted_in(metrics: str, counter: str, label: str) -> Mapping[str, int]:
 
 def metrics_of(url: str) -> str:
     """What /metrics of the service at an address says."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(f"{url}/metrics", timeout=30) as told:
+    with OPENER.open(f"{url}/metrics", timeout=30) as told:
         text: str = told.read().decode()
     return text
 
 
 def written(store: Settings) -> int:
     """Rows of the journal in the store that these settings name. Raises StoreAway."""
-
     return _read(store, select(literal("rows"), func.count()).select_from(answered))["rows"]
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from tests.bench.load import Load, Outcome
 from tests.bench.servers import Server
 
-__all__ = ["Case", "Figures", "Spread", "measure", "ratios", "seconds_for", "spread"]
+__all__ = ["Case", "Figures", "Spread", "bars_table", "measure", "ratios", "seconds_for", "spread"]
 
 MANY: Final = 8
 ONE: Final = 1
@@ -59,6 +59,14 @@ class Spread:
     def __str__(self) -> str:
         digits = 2 if self.most < 10 else 1 if self.most < 100 else 0
         return f"{self.middle:.{digits}f} [{self.least:.{digits}f}..{self.most:.{digits}f}]"
+
+
+def bars_table(bars: Iterable[tuple[str, bool]]) -> Iterator[str]:
+    """The end of a page of results: each bar in words, and whether it held."""
+    yield "\n| bar | held |"
+    yield "|---|---|"
+    yield from (f"| {bar} | {'yes' if held else '**no**'} |" for bar, held in bars)
+    yield ""
 
 
 def spread(figures: Iterable[float]) -> Spread:

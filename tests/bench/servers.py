@@ -19,10 +19,12 @@ import psutil
 
 from tests.fhir_pieces import TODAY
 
-__all__ = ["Server", "free_port", "running", "service", "wsgi_application"]
+__all__ = ["OPENER", "Server", "free_port", "running", "service", "wsgi_application"]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 START_WITHIN: Final = 60.0
+# A proxy of the machine's own must not stand between.
+OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _MIB: Final = 1 << 20
 
 
@@ -111,11 +113,10 @@ def running(
 
 
 def _wait_for(url: str, process: psutil.Popen, name: str) -> None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + START_WITHIN
     while True:
         try:
-            with opener.open(url, timeout=5):
+            with OPENER.open(url, timeout=5):
                 return
         except OSError:
             if process.poll() is not None or time.monotonic() > deadline:

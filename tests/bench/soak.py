@@ -31,6 +31,7 @@ from tests.bench.load import FEEDBACK as FEEDBACK_SCRIPT
 from tests.bench.load import Load, Outcome, missing_tools
 from tests.bench.machine import conditions
 from tests.bench.on_record import counted_in, feedback_kept, metrics_of, settled, written
+from tests.bench.rounds import bars_table
 from tests.bench.servers import Server, free_port, running, service
 
 __all__ = ["Sample", "judged", "main"]
@@ -193,10 +194,7 @@ def _page(
     yield "|---|---|---|---|"
     for sample in samples[:: max(1, len(samples) // 20)]:
         yield f"| {sample.seconds / 60:.1f} | {sample.mib:.1f} | {sample.handles} | {sample.threads} |"
-    yield "\n| bar | held |"
-    yield "|---|---|"
-    yield from (f"| {bar} | {'yes' if held else '**no**'} |" for bar, held in verdicts)
-    yield ""
+    yield from bars_table(verdicts)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from tests.bench.load import Load, Outcome
 from tests.bench.machine import conditions
 from tests.bench.on_record import Account, counted_in, metrics_of, settled, written
 from tests.bench.rounds import MANY, Spread, ratios, spread
-from tests.bench.servers import Server, free_port, running, service
+from tests.bench.servers import OPENER, Server, free_port, running, service
 from tests.postgresql import PROGRAMS
 
 __all__ = ["MOST_P99", "Round", "Trial", "bars", "main", "page", "trials"]
@@ -156,7 +156,6 @@ class _Calls:
         self._server, self._ready = server.url, f"{server.url}/readyz"
         self._file, self._tokens = folder / "body.json", folder / "tokens"
         self._file.write_bytes(body.content)
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def load(self, seconds: float) -> Outcome:
         tokens = (self._key.token(ISS, self._url, seconds=3600) for _ in range(round(TOKENS_A_SECOND * seconds)))
@@ -173,14 +172,14 @@ class _Calls:
         asked = json.loads(self._body.content) | {"hookInstance": str(uuid4())}
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key.token(ISS, self._url)}"}
         request = urllib.request.Request(self._url, json.dumps(asked).encode(), headers)
-        with self._opener.open(request, timeout=30) as answered:
+        with OPENER.open(request, timeout=30) as answered:
             return re.sub(rb'"uuid":"[^"]*"', b"", answered.read())
 
     def wrong(self) -> Mapping[str, str]:
         """What is wrong with each part of the store, by its name; each look may meet another worker."""
         found: dict[str, str] = {}
         for _ in range(_LOOKS):
-            with self._opener.open(self._ready, timeout=30) as answered:
+            with OPENER.open(self._ready, timeout=30) as answered:
                 checks = json.loads(answered.read())["checks"]
             found |= {name: state for name, state in checks.items() if state != "ok"}
         return found

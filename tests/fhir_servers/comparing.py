@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from unittest.mock import patch
@@ -63,7 +63,12 @@ def _service(base: str) -> Flask:
 
 
 def _on(today: date) -> AbstractContextManager[object]:
-    return patch.object(service.answering, "current_day", lambda _: today)
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.combine(today, datetime.now(UTC).timetz())
+
+    return patch.object(service.answering, "datetime", Clock)
 
 
 def services(base: str) -> list[Json]:

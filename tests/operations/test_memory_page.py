@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from fhir_profiles import load_yaml
+from service.config import Settings
 from service.memory_page import ORDERED, MemoryPage, Span, load_memory_page
 from service.rules import Flawed, load_rules
 from service.words import WORDS
@@ -167,3 +168,10 @@ def test_a_page_that_cannot_be_read(tmp_path: Path) -> None:
     broken.write_text("a: [", encoding="utf-8")
     with pytest.raises(Flawed):
         load_memory_page(RULES, str(broken))
+
+
+def test_its_path_starts_from_the_settings_file_where_that_names_it(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('memory_page = "mine.yaml"\n')
+    assert Settings.load({}, file).memory_page == str(tmp_path / "mine.yaml")
+    assert Settings.load({"OSTEOHOOKS_MEMORY_PAGE": "other.yaml"}, file).memory_page == "other.yaml"

@@ -13,6 +13,7 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, insert, inspect, select, text
 
+from service.commands import Unusable
 from service.config import Settings, SettingsError
 from service.store import Store, commands, database_of
 from service.store.feedback import event_of
@@ -147,7 +148,7 @@ def test_a_database_of_a_later_version(new_settings: Make, db: Callable[..., tup
     set_version(settings, "9999")
     assert db(settings, "upgrade") == (2, "", "osteohooks: the database cannot be used at the moment: schema\n")
     assert "is at version 9999, this service needs" in db(settings, "check")[2]
-    with pytest.raises(commands.Unusable):
+    with pytest.raises(Unusable):
         commands.make_ready(settings)
     store = Store(settings)
     assert store.checks["feedback"]() == "schema"
@@ -328,7 +329,7 @@ def test_a_server_without_its_database_starts_and_says_so(tmp_path: Path, capsys
 
 def test_a_server_whose_shared_database_has_no_tables_does_not_start(tmp_path: Path, postgresql: Server) -> None:
     settings = Settings(state_directory=str(tmp_path), database=postgresql.new_database(), pseudonym_keys=(KEY,))
-    with pytest.raises(commands.Unusable, match="run osteohooks db upgrade"):
+    with pytest.raises(Unusable, match="run osteohooks db upgrade"):
         commands.make_ready(settings)
     commands.upgrade(settings)
     commands.make_ready(settings)

@@ -71,6 +71,15 @@ def test_a_correction_holds_nothing_that_an_answer_must_not() -> None:
     assert action["resource"]["x_vendor"] == [{"url": "x"}, "y"]
 
 
+def test_a_correction_keeps_what_stands_beside_a_list_in_its_place() -> None:
+    """FHIR R4, JSON representation of primitive elements: null stands in a list where its extensions have a place."""
+    paired = {"instantiatesUri": ["urn:a", None], "_instantiatesUri": [None, {"id": "b"}]}
+    draft = ibandronate_weekly(id="d", **paired)
+    body = request_body(osteopenia().prefetch(), "order-sign", drafts=[draft])
+    (action,) = updates(post(json.dumps(body).encode(), "order-sign"))
+    assert {name: action["resource"][name] for name in paired} == paired
+
+
 @pytest.mark.parametrize("id", [None, "", "not an id", "urn:uuid:1", "x" * 65, "a/b"])
 def test_a_draft_that_nobody_can_refer_to_gets_advice_and_no_correction(id: str | None) -> None:
     answer = ask(osteopenia(), "order-sign", drafts=[ibandronate_weekly(id=id)])

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent import futures
 from datetime import date
 from types import SimpleNamespace
 from typing import Any
@@ -281,6 +282,18 @@ def test_a_key_that_time_did_not_allow() -> None:
     def respond(asked: Asked, handler: Handler) -> None:
         handler.server.closing.wait()
 
+    with hosting(respond) as host:
+        request = completed(service(PEOPLE), view(), access(host.url, seconds=0.2), server=host.url)
+    assert (request.received, request.not_had) == ({}, dict.fromkeys(PEOPLE, "deadline"))
+
+
+def test_a_query_that_notices_first_that_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for it ran out of time too, though the query seems to have ended by itself."""
+
+    def respond(asked: Asked, handler: Handler) -> None:
+        handler.server.closing.wait()
+
+    monkeypatch.setattr("cds_hooks.fetching.wait", lambda under_way, *_: futures.wait(under_way))
     with hosting(respond) as host:
         request = completed(service(PEOPLE), view(), access(host.url, seconds=0.2), server=host.url)
     assert (request.received, request.not_had) == ({}, dict.fromkeys(PEOPLE, "deadline"))

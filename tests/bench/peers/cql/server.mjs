@@ -1,4 +1,4 @@
-// The tier rules by cql-execution behind CDS Hooks: node server.mjs PORT tier.elm.json value-sets.json DAY
+// The tier rules by cql-execution behind CDS Hooks: node server.mjs PORT tier.json value-sets.json DAY
 //
 // Tuned: ELM translated beforehand, the model of FHIR and the value sets loaded once a process, one expression asked for,
 // Node's own HTTP server, two processes.

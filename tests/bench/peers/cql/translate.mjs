@@ -1,4 +1,4 @@
-// CQL into ELM: node translate.mjs tier.cql tier.elm.json
+// CQL into ELM: node translate.mjs tier.cql tier.json
 //
 // The model of FHIR comes with cql-exec-fhir, that of CQL's own types with the translator. Without locators, annotations
 // and result types, which the engine would only carry along.
