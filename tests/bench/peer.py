@@ -81,7 +81,8 @@ def translate(made: Path) -> None:
 def start(peer: Peer, python: Path, made: Path) -> AbstractContextManager[Server]:
     """The peer until the block ends. Raises RuntimeError when it does not answer."""
     port = free_port()
-    command = [part.format(python=python, port=port, made=made) for part in peer.command]
+    # It is started in a folder of its own, from which a path relative to ours leads nowhere.
+    command = [part.format(python=python.absolute(), port=port, made=made.absolute()) for part in peer.command]
     return running(peer.name, port, command, {}, ready=peer.ready, folder=FOLDER)
 
 
