@@ -104,6 +104,10 @@ def test_the_readme_quotes_what_was_measured() -> None:
     for name, throughput, tail, processor in quoted:
         (row,) = (line.split(" | ") for line in results.splitlines() if re.match(rf"\| {name} \| \d", line))
         assert [row[2], row[3], row[5].removesuffix(" |")] == [throughput, tail, processor]
+    quoted = re.findall(r"^(\| \w[^|]+ \| \S+ \[\S+\] \| \S+ \[\S+\] \|)$", readme, re.M)
+    peers = against_peers.OUTPUT.read_text(encoding="utf-8").splitlines()
+    assert len(quoted) == len(PEERS)
+    assert all(any(line.startswith(row) for line in peers) for row in quoted)
 
 
 def test_time_that_doubles_with_the_resources_grows_linearly() -> None:
