@@ -24,7 +24,7 @@ from cds_hooks.errors import (
     operation_outcome,
 )
 from cds_hooks.feedback import TakeFeedback, read_feedback
-from cds_hooks.openapi import openapi
+from cds_hooks.openapi import DOCUMENT, FEEDBACK, INVOCATION, openapi
 from cds_hooks.prefetch import FhirResource
 from cds_hooks.request import HookRequest, Parser
 from cds_hooks.time_limit import TimedOut, within
@@ -36,7 +36,6 @@ R = TypeVar("R", bound=FhirResource)
 # The service asked, the request, the languages the reader prefers, the body as received; the answer's JSON.
 Answer = Callable[[Service, HookRequest[R], LanguageAccept, bytes], bytes]
 
-DESCRIPTION: Final = "/openapi.json"
 JSON: Final = "application/json"
 PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
@@ -93,7 +92,7 @@ def blueprint(
     def admit(*paths: str) -> Caller | None:
         return None if authenticate is None else authenticate(paths, request.headers.get("Authorization"))
 
-    @routes.get(DESCRIPTION, provide_automatic_options=False)
+    @routes.get(DOCUMENT, provide_automatic_options=False)
     def describe() -> Response:
         return Response(descriptions[request.path], mimetype=JSON)
 
@@ -103,7 +102,7 @@ def blueprint(
             admit(PATH)
         return Response(document, mimetype=JSON)
 
-    @routes.post(f"{PATH}/<id>", provide_automatic_options=False)
+    @routes.post(INVOCATION, provide_automatic_options=False)
     def invoke(id: str) -> Response:
         caller = admit(f"{PATH}/{id}")
         service = by_id.get(id)
@@ -126,7 +125,7 @@ def blueprint(
 
     if feedback is not None:
 
-        @routes.post(f"{PATH}/<id>/feedback", provide_automatic_options=False)
+        @routes.post(FEEDBACK, provide_automatic_options=False)
         def take(id: str) -> Response:
             # The standard does not say for which of the two addresses the token is.
             caller = admit(f"{PATH}/{id}/feedback", f"{PATH}/{id}")
@@ -136,13 +135,13 @@ def blueprint(
             feedback(by_id[id], batch, caller)
             return Response(msgspec.json.encode({"received": len(batch)}), mimetype=JSON)
 
-        @routes.route(f"{PATH}/<id>/feedback", methods=["OPTIONS"])
+        @routes.route(FEEDBACK, methods=["OPTIONS"])
         def preflight_of_feedback(id: str) -> Response:
             return preflight(id)
 
     # A browser asks before each call, and without credentials: this route must never want any.
     @routes.route(PATH, methods=["OPTIONS"])
-    @routes.route(f"{PATH}/<id>", methods=["OPTIONS"])
+    @routes.route(INVOCATION, methods=["OPTIONS"])
     def preflight(id: str | None = None) -> Response:
         response = Response(status=204, headers=PREFLIGHT)
         del response.headers["Content-Type"]  # there is no content
@@ -181,7 +180,7 @@ def blueprint(
             if rule.endpoint.startswith(own)
             for method in (rule.methods or set()) - {"HEAD"}
         ]
-        descriptions[prefix + DESCRIPTION] = openapi(
+        descriptions[prefix + DOCUMENT] = openapi(
             services, sorted(listed), prefix=prefix, secured=authenticate is not None, open_discovery=open_discovery
         )
 

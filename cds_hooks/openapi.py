@@ -13,7 +13,7 @@ import msgspec
 
 from cds_hooks.discovery import PATH, Service
 
-__all__ = ["openapi"]
+__all__ = ["DOCUMENT", "FEEDBACK", "INVOCATION", "openapi"]
 
 # The routes of a CDS service, as Flask writes them.
 INVOCATION: Final = f"{PATH}/<id>"
