@@ -50,7 +50,7 @@ _TITLES = {
     ),
 }
 # How many more things than before make the collector look for circles.
-_NEW_THINGS = 50_000
+_NEW_THINGS = 10_000
 _DESCRIPTION = "{what}, for women on an aromatase inhibitor or about to start one. Not reviewed by a clinician."
 
 
