@@ -81,9 +81,8 @@ def blueprint(
     descriptions: dict[str, bytes] = {}
 
     def ours() -> bool:
-        return request.path in descriptions or any(
-            request.path == path or request.path.startswith(f"{path}/") for path in prefixes
-        )
+        asked = request.path
+        return asked in descriptions or any(asked == path or asked.startswith(f"{path}/") for path in prefixes)
 
     @routes.record
     def remember_prefix(state: BlueprintSetupState) -> None:

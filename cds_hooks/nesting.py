@@ -17,7 +17,6 @@ DEEPEST: Final = 128
 _STEPS: Final = bytes.maketrans(b"{[}]", b"\x01\x01\xff\xff")
 _OTHERS: Final = bytes(set(range(256)) - set(b'{}[]"'))
 _STRING: Final = re.compile(rb'"[^"]*"')
-_ROUNDS: Final = 16  # more than records have; to count the steps one by one costs more
 
 
 def too_deep(text: bytes) -> bool:
@@ -28,10 +27,13 @@ def too_deep(text: bytes) -> bool:
     # string. Strings that hold brackets are left, and go.
     steps = text.translate(_STEPS, _OTHERS).replace(b'""', b"")
     if b'"' in steps:
-        steps = _STRING.sub(b"", steps)
-    for levels in range(_ROUNDS):
-        # Nothing is nested deeper than there are opening brackets left.
-        if levels + steps.count(b"\x01") <= DEEPEST:
-            return False
-        steps = steps.replace(b"\x01\xff", b"")  # takes the innermost level away
-    return _ROUNDS + max(accumulate(array("b", steps)), default=0) > DEEPEST
+        steps = _STRING.sub(b"", steps).partition(b'"')[0]  # a string that does not end is where the text breaks
+    level = 0
+    for start in range(0, len(steps), DEEPEST):
+        block = steps[start : start + DEEPEST]
+        opened = block.count(b"\x01")
+        # All opening brackets of a block together seldom lead too deep; only then its steps are counted one by one.
+        if level + opened > DEEPEST and level + max(accumulate(array("b", block))) > DEEPEST:
+            return True
+        level += 2 * opened - len(block)
+    return False

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import islice
 from types import GenericAlias
 from typing import Annotated, Any, Final, Generic, NamedTuple
+from zlib import crc32
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -54,6 +55,7 @@ class HookRequest(Struct, Generic[R], frozen=True, kw_only=True):
 
     `received` has an item for each advertised key that the client sent; `drafts` are the orders or problems in hand;
     `unreadable` is what of both could not be read; `caller` is None where clients need not prove who they are.
+    `checksum` is that of the body (CRC-32), which tells a repeat from another body of the same hookInstance.
     `not_had` has, for each key that was asked for at the FHIR server in vain, the cause in one word. No datum of the
     patient shows in a text of this object.
     """
@@ -69,6 +71,7 @@ class HookRequest(Struct, Generic[R], frozen=True, kw_only=True):
     unreadable: tuple[Unreadable, ...]
     fhir_server: str | None
     authorization: Authorization | None
+    checksum: int
     caller: Caller | None = None
     not_had: Mapping[str, str] = {}
 
@@ -123,6 +126,7 @@ class Parser(Generic[R]):
         `caller` is who sent the body, as far as that was proved.
         """
         reading, piecewise, schema = self._readings[hook.name]
+        checksum = crc32(body)  # before anything is made of the body, while it is in the processor's caches
         check_text(body)
         try:
             envelope = reading.envelope.decode(body)
@@ -155,6 +159,7 @@ class Parser(Generic[R]):
             unreadable=tuple(unreadable),
             fhir_server=envelope.fhirServer,
             authorization=authorization,
+            checksum=checksum,
             caller=caller,
         )
 

@@ -49,6 +49,8 @@ _TITLES = {
         "What a new fracture or diagnosis does to the fracture risk tier, and what to do then",
     ),
 }
+# How many more things than before make the collector look for circles.
+_NEW_THINGS = 10_000
 _DESCRIPTION = "{what}, for women on an aromatase inhibitor or about to start one. Not reviewed by a clinician."
 
 
@@ -131,7 +133,9 @@ def wsgi(*_: Any) -> Flask:
     app = create_app()
     # A worker ends without the interpreter's own clearing up (os._exit); what multiprocessing calls is called.
     Finalize(None, app.extensions["store"].close, exitpriority=0)
-    # The rules live as long as the process: the collector need not walk them on every sweep.
+    # The rules live as long as the process: the collector need not walk them on every sweep. An answer makes thousands
+    # of things that go with it, hardly any of them in a circle: to look for those so often would cost up to a tenth.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_NEW_THINGS)
     return app

@@ -120,21 +120,33 @@ def load_rules(market: str = "cn", package: str = "service.guidelines", leading:
         outcomes=outcomes,
         orders=orders,
         reasons=load_yaml(files("service").joinpath("reasons.yaml")),
-        cited=_cited(guidelines[assessment.guideline].page["documents"], sections, gates, agents),
+        cited=_cited(
+            guidelines[assessment.guideline].page["documents"],
+            {"zh": load_yaml(root.joinpath("citations.zh.yaml"))},
+            sections,
+            gates,
+            agents,
+        ),
     )
 
 
 def _cited(
-    documents: Mapping[str, Mapping[str, str]], sections: list[Section], gates: list[Gate], agents: list[Agent]
+    documents: Mapping[str, Mapping[str, str]],
+    worded: Mapping[str, Mapping[str, str]],
+    sections: list[Section],
+    gates: list[Gate],
+    agents: list[Agent],
 ) -> dict[str, dict[str, tuple[str, ...]]]:
-    """What a card names for each place that a page, a number or a row of a table gives, in each language."""
+    """What a card names for each place that a page, a number or a row of a table gives, in each language; `worded` has
+    the words of a language for a citation where they are not those of the pages."""
     places = {gate.where for gate in gates} | {agent.where for agent in agents}
     for section in sections:
         places |= {number.where for number in section.numbers.values()} | {section.page.get("where", "")}
     cited: dict[str, dict[str, tuple[str, ...]]] = {language: {} for language in LANGUAGES}
     for language, place in product(LANGUAGES, places):
         # A page also cites our own readings of the sources; those stand beside the page, not on the card.
-        parts = [part for part in place.split("; ") if part and not part.startswith("reading ")]
+        words = worded.get(language, {})
+        parts = [words.get(part, part) for part in place.split("; ") if part and not part.startswith("reading ")]
         for document, label in documents.items():
             parts = [part.replace(document, label[language]) for part in parts]
         cited[language][place] = tuple(parts)

@@ -9,8 +9,16 @@ from pathlib import Path
 
 import yaml
 
+from service.rules import load_rules
+
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "service" / "guidelines" / "SOURCES.md"
+CHINESE = ROOT / "service" / "guidelines" / "citations.zh.yaml"
+# Words that no brand, journal or publisher has in its name.
+ENGLISH = re.compile(
+    r"\b(and|label|labels|of|in|with|without|before|for|SmPC|sections?|recommendations?|Table|Figure|abstract|title|"
+    r"introduction|criteria|summary|consensus|guidelines|house|rule|review|trials)\b"
+)
 PLACES = ("service/guidelines/*/*.yaml", "service/orders/*.yaml", "fhir_profiles/facts/*.yaml")
 ROW = re.compile(
     r"\| `(?P<part>[^`]+)` \| (?P<use>[^|]+) \| (?P<document>[^|]+) \| (?P<how>[^|]+) \| (?P<day>[^|]+) \|"
@@ -55,3 +63,13 @@ def test_how_each_row_was_checked_is_one_of_the_kinds_explained_and_counted() ->
 def test_a_citation_that_is_cut_in_two_is_noticed() -> None:
     """A semicolon within brackets would split one citation into two halves."""
     assert [row["part"] for row in _rows() if row["part"].count("(") != row["part"].count(")")] == []
+
+
+def test_a_chinese_card_names_its_sources_in_chinese() -> None:
+    named = {part for parts in load_rules().cited["zh"].values() for part in parts}
+    assert {part for part in named if ENGLISH.search(part)} == set()
+
+
+def test_every_chinese_citation_is_that_of_a_page() -> None:
+    cited = {part for place in load_rules().cited["en"] for part in place.split("; ")}
+    assert yaml.safe_load(CHINESE.read_text(encoding="utf-8")).keys() - cited == set()

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from cds_hooks import ORDER_SIGN, PATIENT_VIEW, Entry, HookRequest, Received, Unreadable
 from tests.wire.record import PARSER, PREFETCH, Resource, body, bundle, observation, sign, view
@@ -130,7 +131,8 @@ def test_in_one_pass_or_piece_by_piece_the_request_is_the_same() -> None:
     asked = sign(ONE, TWO, prefetch={"patient": {"resourceType": "Patient", "id": "p1"}, "dxa": bundle(ONE, OUTCOME)})
     whole = PARSER.parse(body(asked), ORDER_SIGN, PREFETCH)
     asked["prefetch"]["stray"] = "<html>"
-    assert PARSER.parse(body(asked), ORDER_SIGN, PREFETCH) == whole
+    piecewise = PARSER.parse(body(asked), ORDER_SIGN, PREFETCH)
+    assert structs.replace(piecewise, checksum=whole.checksum) == whole
     assert whole.received["patient"] == Received("told", (Entry(None, Resource("Patient", id="p1")),))
 
 
