@@ -22,7 +22,6 @@ __all__ = [
     "Evidence",
     "Fracture",
     "Measurement",
-    "OwnRange",
     "Person",
     "Score",
     "Use",
@@ -59,36 +58,32 @@ class Evidence(Struct, omit_defaults=True, gc=False, kw_only=True):
     computed: bool | None = None
 
 
-class OwnRange(NamedTuple):
-    """A laboratory's own reference range as recorded; few results are held against it, so it is not yet converted."""
-
-    recorded: Range
-    conversion: Conversion
-
-    def end(self, quantity: Quantity | None) -> float | None:
-        """One of its ends in the fact's unit, where there is one that we can read."""
-        return None if quantity is None else self.conversion.read(quantity)
-
-
 class Measurement(NamedTuple):
-    """One usable result in its fact's canonical unit; `comparator` is "", or as recorded: < <= > >=."""
+    """One usable result in its fact's canonical unit; `comparator` is "", or as recorded: < <= > >=.
+
+    `own_range` is the laboratory's, in the unit it was recorded in: few results are held against it.
+    """
 
     value: float
     comparator: str
     taken: When
-    own_range: OwnRange | None
+    own_range: Range | None
     resource: str | None
     recorded: Quantity
+    conversion: Conversion
 
     @property
     def low(self) -> float | None:
-        """The laboratory's own lower limit in the same unit."""
-        return self.own_range and self.own_range.end(self.own_range.recorded.low)
+        """The laboratory's own lower limit in the fact's unit, where there is one that we can read."""
+        return self._converted(self.own_range.low) if self.own_range else None
 
     @property
     def high(self) -> float | None:
-        """The laboratory's own upper limit in the same unit."""
-        return self.own_range and self.own_range.end(self.own_range.recorded.high)
+        """The laboratory's own upper limit in the fact's unit, where there is one that we can read."""
+        return self._converted(self.own_range.high) if self.own_range else None
+
+    def _converted(self, end: Quantity | None) -> float | None:
+        return None if end is None else self.conversion.read(end)
 
 
 class Score(NamedTuple):

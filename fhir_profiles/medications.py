@@ -6,17 +6,14 @@ apart: they prove nothing about use, but they are what adherence is judged from.
 """
 
 import re
-from collections.abc import Callable
 from importlib.resources import files
 
 from fhir_profiles.chart import Chart, Evidence, Use
 from fhir_profiles.dates import When, add_months, when
-from fhir_profiles.resources import Dosage, Period, Quantity, Resource
+from fhir_profiles.resources import Dosage, Period, Quantity, Resolve, Resource
 from fhir_profiles.terminology import Names, Product, Terminology, load_yaml
 
 __all__ = ["MedicationReader", "interval_days"]
-
-Resolve = Callable[[Resource, str], Resource | None]
 
 _REFUSED = frozenset({"entered-in-error", "cancelled", "not-done"})
 _STATES = {
@@ -65,8 +62,11 @@ class MedicationReader:
     def __init__(self, terms: Terminology) -> None:
         self._terms = terms
 
-    def medicine(self, resource: Resource, resolve: Resolve) -> tuple[Product | None, str]:
-        """What the resource is about, and the text that names it (for a strength that only the text holds)."""
+    def medicine(self, resource: Resource, resolve: Resolve) -> tuple[Product, str] | None:
+        """What the resource is about, and the text that names it (for a strength that only the text holds).
+
+        None where it is no medicine that we know.
+        """
         concept = resource.medicationCodeableConcept or (resource.medication.concept if resource.medication else None)
         reference = resource.medicationReference or (resource.medication.reference if resource.medication else None)
         if concept is None and reference is not None:
@@ -78,19 +78,23 @@ class MedicationReader:
                     if self._terms.drug_of(part) is not None:
                         concept = part
                         break
-        text = " ".join([concept.text or "", *(c.display or "" for c in concept.coding or ())]) if concept else ""
-        product = self._terms.drug_of(concept)
-        if product is None and reference is not None and reference.display:
-            product, text = self._terms.drug_named(reference.display), reference.display
-        return product, text
+        if concept is not None and (product := self._terms.drug_of(concept)) is not None:
+            return product, " ".join(concept.texts())
+        text = reference.display if reference is not None else None
+        named = self._terms.drug_named(text) if text else None
+        return (named, text) if named is not None and text is not None else None
 
     def read(
-        self, chart: Chart, resource: Resource, name: str | None, resolve: Resolve, *, in_hand: bool = False
+        self,
+        chart: Chart,
+        resource: Resource,
+        medicine: tuple[Product, str],
+        name: str | None,
+        *,
+        in_hand: bool = False,
     ) -> None:
-        """Add a medication resource; `in_hand` marks the hook's own drafts. Raises ValueError on a bad date."""
-        product, text = self.medicine(resource, resolve)
-        if product is None:
-            return
+        """Add a resource of a medicine; `in_hand` marks the hook's own drafts. Raises ValueError on a bad date."""
+        product, text = medicine
         state = _state(resource, in_hand=in_hand)
         if state is None:
             chart.refused.append(
