@@ -6,9 +6,9 @@
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Any, Self
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from fhir_profiles.dates import When
 from fhir_profiles.quantity import Conversion
@@ -58,7 +58,7 @@ class Evidence(Struct, omit_defaults=True, gc=False, kw_only=True):
     computed: bool | None = None
 
 
-class Measurement(NamedTuple):
+class Measurement(Struct, frozen=True, gc=False):
     """One usable result in its fact's canonical unit; `comparator` is "", or as recorded: < <= > >=.
 
     `own_range` is the laboratory's, in the unit it was recorded in: few results are held against it.
@@ -82,11 +82,14 @@ class Measurement(NamedTuple):
         """The laboratory's own upper limit in the fact's unit, where there is one that we can read."""
         return self._converted(self.own_range.high) if self.own_range else None
 
+    def _replace(self, **changes: Any) -> Self:
+        return structs.replace(self, **changes)
+
     def _converted(self, end: Quantity | None) -> float | None:
         return None if end is None else self.conversion.read(end)
 
 
-class Score(NamedTuple):
+class Score(Struct, frozen=True, gc=False):
     """One T-score with the site it was measured at."""
 
     site: str
@@ -96,7 +99,7 @@ class Score(NamedTuple):
     computed: bool
 
 
-class Answer(NamedTuple):
+class Answer(Struct, frozen=True, gc=False):
     """The coded answer to a question such as a smoking status; `key` is the fact's own word for it."""
 
     key: str
@@ -104,7 +107,7 @@ class Answer(NamedTuple):
     resource: str | None
 
 
-class Diagnosis(NamedTuple):
+class Diagnosis(Struct, frozen=True, gc=False):
     """A condition or a procedure: certain or only suspected, going on or over."""
 
     key: str
@@ -115,7 +118,7 @@ class Diagnosis(NamedTuple):
     planned: bool = False
 
 
-class Fracture(NamedTuple):
+class Fracture(Struct, frozen=True, gc=False):
     """A fracture on record. `cause`: fragility | high-energy | unknown; `age`: completed years at onset,
     youngest and oldest possible, None where no onset is recorded; `coded`: the code itself says fragility."""
 
@@ -128,7 +131,7 @@ class Fracture(NamedTuple):
     coded: bool = False
 
 
-class Use(NamedTuple):
+class Use(Struct, frozen=True, gc=False):
     """A medicine ordered, stated or given.
 
     `state`: active | planned | ended | stopped | unclear | not-taken. `dose` is one dose in `unit` (mg or [iU]);
@@ -151,7 +154,7 @@ class Use(NamedTuple):
     source: str = ""
 
 
-class Person(NamedTuple):
+class Person(Struct, frozen=True, gc=False):
     birth: When | None
     sex: str | None
     dead: bool

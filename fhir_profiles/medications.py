@@ -6,6 +6,7 @@ apart: they prove nothing about use, but they are what adherence is judged from.
 """
 
 import re
+from datetime import timedelta
 from importlib.resources import files
 
 from fhir_profiles.chart import Chart, Evidence, Use
@@ -175,7 +176,9 @@ def _span(resource: Resource, dosages: list[Dosage]) -> tuple[When | None, When 
 
 
 def _later(one: When | None, other: When | None) -> When | None:
-    return max(filter(None, (one, other)), key=lambda day: day.last, default=None)
+    if one is None or other is None:
+        return one or other
+    return one if one.last >= other.last else other
 
 
 def _after(start: When, duration: Quantity, times: int) -> When | None:
@@ -188,11 +191,8 @@ def _after(start: When, duration: Quantity, times: int) -> When | None:
         if unit in ("mo", "a"):
             months = round(value * (12 if unit == "a" else 1))
             return When(add_months(start.first, months), add_months(start.last, months))
-        days = value * _intervals["units"][unit]
-        return When(
-            start.first.fromordinal(start.first.toordinal() + int(days)),
-            start.last.fromordinal(start.last.toordinal() + int(days)),
-        )
+        days = timedelta(int(value * _intervals["units"][unit]))
+        return When(start.first + days, start.last + days)
     except (ValueError, OverflowError):
         raise ValueError("not a length of time") from None
 
@@ -219,7 +219,12 @@ def _pieces(dosages: list[Dosage]) -> float | None:
 
 
 def _quantity(dosage: Dosage) -> Quantity | None:
-    return dosage.dose or next((rate.doseQuantity for rate in dosage.doseAndRate or () if rate.doseQuantity), None)
+    if dosage.dose is not None:
+        return dosage.dose
+    for rate in dosage.doseAndRate or ():
+        if rate.doseQuantity is not None:
+            return rate.doseQuantity
+    return None
 
 
 def _is_piece(unit: str | None) -> bool:
@@ -279,14 +284,18 @@ def _phrase(text: str) -> float | None:
 
 
 _routes = load_yaml(files("fhir_profiles").joinpath("routes.yaml"))
+_route_codes: dict[str | None, str] = _routes["snomed"]
 _route_words: dict[str, str] = {word.casefold(): route for word, route in _routes["words"].items()}
 
 
 def _route(terms: Terminology, dosages: list[Dosage]) -> str | None:
-    for route in filter(None, (dosage.route for dosage in dosages)):
+    for dosage in dosages:
+        route = dosage.route
+        if route is None:
+            continue
         for coding in route.coding or ():
-            if terms.system(coding.system) == "snomed" and coding.code in _routes["snomed"]:
-                return str(_routes["snomed"][coding.code])
+            if coding.code in _route_codes and terms.system(coding.system) == "snomed":
+                return _route_codes[coding.code]
             if (named := _route_words.get((coding.code or "").casefold())) is not None:
                 return named
         if (named := _route_words.get((route.text or "").casefold())) is not None:

@@ -109,13 +109,14 @@ class ObservationReader:
             or (observation.effectivePeriod and (observation.effectivePeriod.end or observation.effectivePeriod.start))
             or None
         )
+        undated = "no-date" if taken is None else "future-date" if chart.in_future(taken) else None
         for part, fact, code in results:
             if fact in self._measured:
-                self._measure(chart, fact, observation, part, taken, name)
+                self._measure(chart, fact, observation, part, taken, undated, name)
             elif fact in self._answers:
-                self._answer(chart, fact, part, taken, name)
+                self._answer(chart, fact, part, taken, undated, name)
             else:
-                self._score(chart, observation, part, code, taken, name, panel)
+                self._score(chart, observation, part, code, taken, undated, name, panel)
 
     def _meaning(self, concept: CodeableConcept | None) -> tuple[str | None, str | None]:
         """The fact a code stands for, and the LOINC code that said so."""
@@ -131,7 +132,13 @@ class ObservationReader:
         return None, None
 
     def _answer(
-        self, chart: Chart, fact: str, part: Resource | Component, taken: When | None, name: str | None
+        self,
+        chart: Chart,
+        fact: str,
+        part: Resource | Component,
+        taken: When | None,
+        undated: str | None,
+        name: str | None,
     ) -> None:
         """A coded answer, by whichever of its codes the fact knows."""
         codings = (part.valueCodeableConcept.coding if part.valueCodeableConcept else None) or ()
@@ -139,7 +146,9 @@ class ObservationReader:
         key = next((self._answers[fact][code] for code in told if code in self._answers[fact]), None)
         if key is None:
             self._refuse(chart, fact, name, "unknown-answer", taken)
-        elif self._dated(chart, fact, name, taken, None):
+        elif undated is not None:
+            self._refuse(chart, fact, name, undated, taken)
+        else:
             assert taken is not None
             chart.answers.setdefault(fact, []).append(Answer(key, taken, name))
 
@@ -152,6 +161,7 @@ class ObservationReader:
         observation: Resource,
         part: Resource | Component,
         taken: When | None,
+        undated: str | None,
         name: str | None,
     ) -> None:
         quantity, (conversion, lowest, highest) = part.valueQuantity, self._measured[fact]
@@ -166,7 +176,9 @@ class ObservationReader:
             self._refuse(chart, fact, name, "implausible", taken, quantity)
         elif quantity.comparator not in _BOUNDS:
             self._refuse(chart, fact, name, "comparator", taken, quantity)
-        elif self._dated(chart, fact, name, taken, quantity):
+        elif undated is not None:
+            self._refuse(chart, fact, name, undated, taken, quantity)
+        else:
             assert taken is not None
             ranges = observation.referenceRange or ()
             # Of several ranges we do not know which one holds.
@@ -174,15 +186,6 @@ class ObservationReader:
             chart.measurements.setdefault(fact, []).append(
                 Measurement(value, quantity.comparator or "", taken, own, name, quantity, conversion)
             )
-
-    def _dated(self, chart: Chart, fact: str, name: str | None, taken: When | None, quantity: Quantity | None) -> bool:
-        if taken is None:
-            self._refuse(chart, fact, name, "no-date", None, quantity)
-        elif chart.in_future(taken):
-            self._refuse(chart, fact, name, "future-date", taken, quantity)
-        else:
-            return True
-        return False
 
     # -- T-scores ---------------------------------------------------------------------------------
 
@@ -193,6 +196,7 @@ class ObservationReader:
         part: Resource | Component,
         code: str | None,
         taken: When | None,
+        undated: str | None,
         name: str | None,
         panel: Resource | None,
     ) -> None:
@@ -212,7 +216,9 @@ class ObservationReader:
             return
         if quantity.comparator:
             self._refuse(chart, scores.fact, name, "comparator", taken, quantity, site)
-        elif self._dated(chart, scores.fact, name, taken, quantity):
+        elif undated is not None:
+            self._refuse(chart, scores.fact, name, undated, taken, quantity)
+        else:
             assert taken is not None
             chart.scores.append(Score(site, value, taken, name, computed=density))
 
