@@ -102,8 +102,7 @@ class RecordReader:
         seen: dict[str, Resource | set[bytes]] = {}
         for entry in entries:
             resource = entry.resource
-            look = self._found.get(resource.resourceType) if resource is not None else None
-            if resource is None or look is None:
+            if resource is None or (look := self._found.get(resource.resourceType)) is None:
                 continue
             found = look(resource, follow)
             if not found or not _belongs(resource, addresses):

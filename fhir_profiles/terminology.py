@@ -111,12 +111,12 @@ class Terminology:
 
     def conditions_of(self, concept: CodeableConcept | None) -> tuple[str, ...]:
         """The condition keys that a concept's codes stand for, first coding first."""
-        found: tuple[str, ...] = ()
+        found: dict[str, None] = {}
         for coding in (concept.coding or ()) if concept else ():
             keys_of = self._condition_codes.get(coding.system)
             if keys_of is not None and coding.code is not None and (keys := keys_of(coding.code)):
-                found = tuple(dict.fromkeys(found + keys)) if found else keys
-        return found
+                found.update(dict.fromkeys(keys))
+        return tuple(found)
 
     def drug_of(self, concept: CodeableConcept | None) -> Product | None:
         """The medicine a concept names: by code (a product with its strength first), else by whole name.
