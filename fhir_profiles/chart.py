@@ -6,9 +6,9 @@
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Any, Self
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from fhir_profiles.dates import When
 from fhir_profiles.quantity import Conversion
@@ -22,7 +22,6 @@ __all__ = [
     "Evidence",
     "Fracture",
     "Measurement",
-    "OwnRange",
     "Person",
     "Score",
     "Use",
@@ -59,39 +58,38 @@ class Evidence(Struct, omit_defaults=True, gc=False, kw_only=True):
     computed: bool | None = None
 
 
-class OwnRange(NamedTuple):
-    """A laboratory's own reference range as recorded; few results are held against it, so it is not yet converted."""
+class Measurement(Struct, frozen=True, gc=False):
+    """One usable result in its fact's canonical unit; `comparator` is "", or as recorded: < <= > >=.
 
-    recorded: Range
-    conversion: Conversion
-
-    def end(self, quantity: Quantity | None) -> float | None:
-        """One of its ends in the fact's unit, where there is one that we can read."""
-        return None if quantity is None else self.conversion.read(quantity)
-
-
-class Measurement(NamedTuple):
-    """One usable result in its fact's canonical unit; `comparator` is "", or as recorded: < <= > >=."""
+    `own_range` is the laboratory's, in the unit it was recorded in: few results are held against it.
+    """
 
     value: float
     comparator: str
     taken: When
-    own_range: OwnRange | None
+    own_range: Range | None
     resource: str | None
     recorded: Quantity
+    conversion: Conversion
 
     @property
     def low(self) -> float | None:
-        """The laboratory's own lower limit in the same unit."""
-        return self.own_range and self.own_range.end(self.own_range.recorded.low)
+        """The laboratory's own lower limit in the fact's unit, where there is one that we can read."""
+        return self._converted(self.own_range.low) if self.own_range else None
 
     @property
     def high(self) -> float | None:
-        """The laboratory's own upper limit in the same unit."""
-        return self.own_range and self.own_range.end(self.own_range.recorded.high)
+        """The laboratory's own upper limit in the fact's unit, where there is one that we can read."""
+        return self._converted(self.own_range.high) if self.own_range else None
+
+    def _replace(self, **changes: Any) -> Self:
+        return structs.replace(self, **changes)
+
+    def _converted(self, end: Quantity | None) -> float | None:
+        return None if end is None else self.conversion.read(end)
 
 
-class Score(NamedTuple):
+class Score(Struct, frozen=True, gc=False):
     """One T-score with the site it was measured at."""
 
     site: str
@@ -101,7 +99,7 @@ class Score(NamedTuple):
     computed: bool
 
 
-class Answer(NamedTuple):
+class Answer(Struct, frozen=True, gc=False):
     """The coded answer to a question such as a smoking status; `key` is the fact's own word for it."""
 
     key: str
@@ -109,7 +107,7 @@ class Answer(NamedTuple):
     resource: str | None
 
 
-class Diagnosis(NamedTuple):
+class Diagnosis(Struct, frozen=True, gc=False):
     """A condition or a procedure: certain or only suspected, going on or over."""
 
     key: str
@@ -120,7 +118,7 @@ class Diagnosis(NamedTuple):
     planned: bool = False
 
 
-class Fracture(NamedTuple):
+class Fracture(Struct, frozen=True, gc=False):
     """A fracture on record. `cause`: fragility | high-energy | unknown; `age`: completed years at onset,
     youngest and oldest possible, None where no onset is recorded; `coded`: the code itself says fragility."""
 
@@ -133,7 +131,7 @@ class Fracture(NamedTuple):
     coded: bool = False
 
 
-class Use(NamedTuple):
+class Use(Struct, frozen=True, gc=False):
     """A medicine ordered, stated or given.
 
     `state`: active | planned | ended | stopped | unclear | not-taken. `dose` is one dose in `unit` (mg or [iU]);
@@ -156,7 +154,7 @@ class Use(NamedTuple):
     source: str = ""
 
 
-class Person(NamedTuple):
+class Person(Struct, frozen=True, gc=False):
     birth: When | None
     sex: str | None
     dead: bool

@@ -5,11 +5,11 @@ osteoporotic fracture of the same day settles a plain one, or when a low-energy 
 high-energy cause rules it out; otherwise its cause is unknown (README, Fractures).
 """
 
-from collections.abc import Callable
+from msgspec.structs import replace
 
 from fhir_profiles.chart import Chart, Diagnosis, Evidence, Fracture, Person
 from fhir_profiles.dates import When, completed_years, when
-from fhir_profiles.resources import CodeableConcept, Resource
+from fhir_profiles.resources import CodeableConcept, Resolve, Resource
 from fhir_profiles.terminology import Terminology
 
 __all__ = ["ConditionReader"]
@@ -20,8 +20,6 @@ _OVER = frozenset({"inactive", "remission", "resolved"})
 _DONE = frozenset({"completed", "in-progress", "on-hold", "stopped"})
 _DUE_TO = "http://hl7.org/fhir/StructureDefinition/condition-dueTo"
 
-Resolve = Callable[[Resource, str], Resource | None]
-
 
 class ConditionReader:
     """Reads one Condition or Procedure at a time into a chart; built once from the data folder."""
@@ -31,11 +29,14 @@ class ConditionReader:
         self._mechanisms = {key: entry["mechanism"] for key, entry in terms.conditions.items() if "mechanism" in entry}
         self._fractures = {key: entry["fracture"] for key, entry in terms.conditions.items() if "fracture" in entry}
 
-    def read_condition(self, chart: Chart, condition: Resource, name: str | None, resolve: Resolve) -> None:
-        """Add a Condition. `resolve` finds the resource a reference stands for. Raises ValueError on a bad date."""
-        keys = self._terms.conditions_of(condition.code)
-        if not keys:
-            return
+    def keys(self, resource: Resource, _: Resolve) -> tuple[str, ...]:
+        """What a Condition or Procedure is of, by its codes; nothing where no fact is read from them."""
+        return self._terms.conditions_of(resource.code)
+
+    def read_condition(
+        self, chart: Chart, condition: Resource, keys: tuple[str, ...], name: str | None, resolve: Resolve
+    ) -> None:
+        """Add a Condition of these keys. Raises ValueError on a bad date."""
         verification = _code(condition.verificationStatus)
         if verification in _REFUSED:
             for key in keys:
@@ -84,12 +85,9 @@ class ConditionReader:
             found += self._terms.conditions_of(concept)
         return tuple(found)
 
-    def read_procedure(self, chart: Chart, procedure: Resource, name: str | None) -> None:
-        """Add a Procedure, done or planned. Raises ValueError on a bad date."""
-        keys = self._terms.conditions_of(procedure.code)
+    def read_procedure(self, chart: Chart, procedure: Resource, keys: tuple[str, ...], name: str | None) -> None:
+        """Add a Procedure of these keys, done or planned. Raises ValueError on a bad date."""
         planned = procedure.status == "preparation"
-        if not keys:
-            return
         if not planned and procedure.status not in _DONE:
             for key in keys:
                 chart.refused.append(Evidence(fact=key, used=False, resource=name, reason="status"))
@@ -115,7 +113,7 @@ def settle_fractures(chart: Chart) -> None:
     settled.discard(None)
     named = {fracture.onset for fracture in chart.fractures if fracture.site != "unspecified"} & settled
     chart.fractures = [
-        fracture._replace(cause="fragility") if fracture.cause == "unknown" and fracture.onset in settled else fracture
+        replace(fracture, cause="fragility") if fracture.cause == "unknown" and fracture.onset in settled else fracture
         for fracture in chart.fractures
         # A fracture of unstated site is the one that another code of that day names.
         if fracture.site != "unspecified" or fracture.onset not in named

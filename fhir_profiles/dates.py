@@ -13,6 +13,8 @@ from typing import NamedTuple
 __all__ = ["When", "add_months", "calendar_months", "completed_years", "when"]
 
 _DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d)?)?", re.ASCII)
+_DAY = len("YYYY-MM-DD")
+_MONTH = len("YYYY-MM")
 _TIME = re.compile(r"T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
 _DAYS = 1 << 12  # those of eleven years
 
@@ -35,10 +37,10 @@ def when(text: str | None) -> When | None:
     """
     if text is None:
         return None
-    if len(text) > len("YYYY-MM-DD"):
-        if _TIME.fullmatch(text, len("YYYY-MM-DD")) is None:
+    if len(text) > _DAY:
+        if _TIME.fullmatch(text, _DAY) is None:
             raise ValueError("not a FHIR date")
-        text = text[: len("YYYY-MM-DD")]
+        text = text[:_DAY]
     return _day(text)
 
 
@@ -48,10 +50,10 @@ def _day(text: str) -> When:
     if _DATE.fullmatch(text) is None:
         raise ValueError("not a FHIR date")
     try:
-        if len(text) == len("YYYY-MM-DD"):
+        if len(text) == _DAY:
             exact = date.fromisoformat(text)
             return When(exact, exact)
-        if len(text) == len("YYYY-MM"):
+        if len(text) == _MONTH:
             first = date(int(text[:4]), int(text[5:]), 1)
             return When(first, first.replace(day=monthrange(first.year, first.month)[1]))
         return When(date(int(text), 1, 1), date(int(text), 12, 31))

@@ -6,17 +6,15 @@ apart: they prove nothing about use, but they are what adherence is judged from.
 """
 
 import re
-from collections.abc import Callable
+from datetime import timedelta
 from importlib.resources import files
 
 from fhir_profiles.chart import Chart, Evidence, Use
 from fhir_profiles.dates import When, add_months, when
-from fhir_profiles.resources import Dosage, Period, Quantity, Resource
+from fhir_profiles.resources import Dosage, Period, Quantity, Resolve, Resource
 from fhir_profiles.terminology import Names, Product, Terminology, load_yaml
 
 __all__ = ["MedicationReader", "interval_days"]
-
-Resolve = Callable[[Resource, str], Resource | None]
 
 _REFUSED = frozenset({"entered-in-error", "cancelled", "not-done"})
 _STATES = {
@@ -65,8 +63,11 @@ class MedicationReader:
     def __init__(self, terms: Terminology) -> None:
         self._terms = terms
 
-    def medicine(self, resource: Resource, resolve: Resolve) -> tuple[Product | None, str]:
-        """What the resource is about, and the text that names it (for a strength that only the text holds)."""
+    def medicine(self, resource: Resource, resolve: Resolve) -> tuple[Product, str] | None:
+        """What the resource is about, and the text that names it (for a strength that only the text holds).
+
+        None where it is no medicine that we know.
+        """
         concept = resource.medicationCodeableConcept or (resource.medication.concept if resource.medication else None)
         reference = resource.medicationReference or (resource.medication.reference if resource.medication else None)
         if concept is None and reference is not None:
@@ -78,19 +79,23 @@ class MedicationReader:
                     if self._terms.drug_of(part) is not None:
                         concept = part
                         break
-        text = " ".join([concept.text or "", *(c.display or "" for c in concept.coding or ())]) if concept else ""
-        product = self._terms.drug_of(concept)
-        if product is None and reference is not None and reference.display:
-            product, text = self._terms.drug_named(reference.display), reference.display
-        return product, text
+        if concept is not None and (product := self._terms.drug_of(concept)) is not None:
+            return product, " ".join(concept.texts())
+        text = reference.display if reference is not None else None
+        named = self._terms.drug_named(text) if text else None
+        return (named, text) if named is not None and text is not None else None
 
     def read(
-        self, chart: Chart, resource: Resource, name: str | None, resolve: Resolve, *, in_hand: bool = False
+        self,
+        chart: Chart,
+        resource: Resource,
+        medicine: tuple[Product, str],
+        name: str | None,
+        *,
+        in_hand: bool = False,
     ) -> None:
-        """Add a medication resource; `in_hand` marks the hook's own drafts. Raises ValueError on a bad date."""
-        product, text = self.medicine(resource, resolve)
-        if product is None:
-            return
+        """Add a resource of a medicine; `in_hand` marks the hook's own drafts. Raises ValueError on a bad date."""
+        product, text = medicine
         state = _state(resource, in_hand=in_hand)
         if state is None:
             chart.refused.append(
@@ -171,7 +176,9 @@ def _span(resource: Resource, dosages: list[Dosage]) -> tuple[When | None, When 
 
 
 def _later(one: When | None, other: When | None) -> When | None:
-    return max(filter(None, (one, other)), key=lambda day: day.last, default=None)
+    if one is None or other is None:
+        return one or other
+    return one if one.last >= other.last else other
 
 
 def _after(start: When, duration: Quantity, times: int) -> When | None:
@@ -184,11 +191,8 @@ def _after(start: When, duration: Quantity, times: int) -> When | None:
         if unit in ("mo", "a"):
             months = round(value * (12 if unit == "a" else 1))
             return When(add_months(start.first, months), add_months(start.last, months))
-        days = value * _intervals["units"][unit]
-        return When(
-            start.first.fromordinal(start.first.toordinal() + int(days)),
-            start.last.fromordinal(start.last.toordinal() + int(days)),
-        )
+        days = timedelta(int(value * _intervals["units"][unit]))
+        return When(start.first + days, start.last + days)
     except (ValueError, OverflowError):
         raise ValueError("not a length of time") from None
 
@@ -215,7 +219,12 @@ def _pieces(dosages: list[Dosage]) -> float | None:
 
 
 def _quantity(dosage: Dosage) -> Quantity | None:
-    return dosage.dose or next((rate.doseQuantity for rate in dosage.doseAndRate or () if rate.doseQuantity), None)
+    if dosage.dose is not None:
+        return dosage.dose
+    for rate in dosage.doseAndRate or ():
+        if rate.doseQuantity is not None:
+            return rate.doseQuantity
+    return None
 
 
 def _is_piece(unit: str | None) -> bool:
@@ -275,14 +284,18 @@ def _phrase(text: str) -> float | None:
 
 
 _routes = load_yaml(files("fhir_profiles").joinpath("routes.yaml"))
+_route_codes: dict[str | None, str] = _routes["snomed"]
 _route_words: dict[str, str] = {word.casefold(): route for word, route in _routes["words"].items()}
 
 
 def _route(terms: Terminology, dosages: list[Dosage]) -> str | None:
-    for route in filter(None, (dosage.route for dosage in dosages)):
+    for dosage in dosages:
+        route = dosage.route
+        if route is None:
+            continue
         for coding in route.coding or ():
-            if terms.system(coding.system) == "snomed" and coding.code in _routes["snomed"]:
-                return str(_routes["snomed"][coding.code])
+            if coding.code in _route_codes and terms.system(coding.system) == "snomed":
+                return _route_codes[coding.code]
             if (named := _route_words.get((coding.code or "").casefold())) is not None:
                 return named
         if (named := _route_words.get((route.text or "").casefold())) is not None:

@@ -4,19 +4,23 @@ A T-score is found by its code, or by a local code whose text says so; its site 
 site, then the text, then the code, then the panel that lists it (`hasMember`). Z-scores never count.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from fhir_profiles.chart import Answer, AsRecorded, Chart, Evidence, Measurement, OwnRange, Score
+from fhir_profiles.chart import Answer, AsRecorded, Chart, Evidence, Measurement, Score
 from fhir_profiles.dates import When, when
 from fhir_profiles.quantity import Conversion, unit_of
-from fhir_profiles.resources import CodeableConcept, Component, Quantity, Resource
+from fhir_profiles.resources import CodeableConcept, Component, Quantity, Resolve, Resource
 from fhir_profiles.terminology import Names, Terminology
 
-__all__ = ["ObservationReader", "Result"]
+__all__ = ["ObservationReader"]
 
 _COUNTS = frozenset({"final", "amended", "corrected"})
+_BOUNDS = frozenset({None, "<", "<=", ">", ">="})
+
+# A part of an Observation (or the whole), the fact it tells of, and the LOINC code that said so.
+Result = tuple[Resource | Component, str, str | None]
 
 
 class _Scores:
@@ -41,12 +45,12 @@ class _Scores:
         )
 
 
-class Result(NamedTuple):
-    """A part of an Observation, the fact it tells of, and the LOINC code that said so."""
+class _Measured(NamedTuple):
+    """How a number becomes a measurement, and between which values it is one that we believe."""
 
-    part: Resource | Component
-    fact: str
-    code: str | None
+    conversion: Conversion
+    lowest: float
+    highest: float
 
 
 class ObservationReader:
@@ -54,11 +58,12 @@ class ObservationReader:
 
     def __init__(self, terms: Terminology) -> None:
         self._terms = terms
+        self._loinc = terms.aliases("loinc")
         (score_fact,) = (name for name, fact in terms.facts.items() if fact["kind"] == "lowest_score")
         self._scores = _Scores(score_fact, terms.facts[score_fact])
         # LOINC code -> the fact it stands for, None for one that must not be taken for a score by its text.
         self._facts: dict[str, str | None] = dict.fromkeys(self._scores.not_codes)
-        self._conversions: dict[str, Conversion] = {}
+        self._measured: dict[str, _Measured] = {}
         # fact -> (system, code) of an answer -> the fact's word for it
         self._answers: dict[str, dict[tuple[str, str], str]] = {}
         for name, definition in terms.facts.items():
@@ -72,61 +77,68 @@ class ObservationReader:
                     for code in codes
                 }
             elif "loinc" in definition:
-                self._conversions[name] = Conversion(definition["unit"], definition.get("units", {}))
+                conversion = Conversion(definition["unit"], definition.get("units", {}))
+                plausible = definition["plausible"]
+                self._measured[name] = _Measured(conversion, plausible["from"], plausible["to"])
         self._facts |= dict.fromkeys((*self._scores.codes, *self._scores.densities), score_fact)
 
-    def results(self, observation: Resource) -> list[Result]:
+    def results(self, observation: Resource, _: Resolve) -> list[Result]:
         """What an Observation or a component of it tells of a fact; nothing where no fact is read from its codes."""
-        found = []
-        parts: tuple[Resource | Component, ...] = (observation, *(observation.component or ()))
-        for part in parts:
-            fact, code = self._meaning(part.code)
+        fact, code = self._meaning(observation.code)
+        found: list[Result] = [] if fact is None else [(observation, fact, code)]
+        for component in observation.component or ():
+            fact, code = self._meaning(component.code)
             if fact is not None:
-                found.append(Result(part, fact, code))
+                found.append((component, fact, code))
         return found
 
     def read(
-        self, chart: Chart, observation: Resource, results: Iterable[Result], name: str | None, panel: Resource | None
+        self, chart: Chart, observation: Resource, results: Sequence[Result], name: str | None, panel: Resource | None
     ) -> None:
         """Add an Observation's results. `name` is its relative reference, `panel` the Observation that lists it.
 
         Raises ValueError where a date is none.
         """
-        for part, fact, code in results:
-            if observation.status not in _COUNTS:
+        if observation.status not in _COUNTS:
+            for _, fact, _ in results:
                 self._refuse(chart, fact, name, "status")
-                continue
-            taken = when(
-                observation.effectiveDateTime
-                or observation.effectiveInstant
-                or (
-                    observation.effectivePeriod
-                    and (observation.effectivePeriod.end or observation.effectivePeriod.start)
-                )
-                or None
-            )
-            if fact == self._scores.fact:
-                self._score(chart, observation, part, code, taken, name, panel)
+            return
+        taken = when(
+            observation.effectiveDateTime
+            or observation.effectiveInstant
+            or (observation.effectivePeriod and (observation.effectivePeriod.end or observation.effectivePeriod.start))
+            or None
+        )
+        undated = "no-date" if taken is None else "future-date" if chart.in_future(taken) else None
+        for part, fact, code in results:
+            if fact in self._measured:
+                self._measure(chart, fact, observation, part, taken, undated, name)
             elif fact in self._answers:
-                self._answer(chart, fact, part, taken, name)
+                self._answer(chart, fact, part, taken, undated, name)
             else:
-                self._measure(chart, fact, observation, part, taken, name)
+                self._score(chart, observation, part, code, taken, undated, name, panel)
 
     def _meaning(self, concept: CodeableConcept | None) -> tuple[str | None, str | None]:
         """The fact a code stands for, and the LOINC code that said so."""
         if concept is None:
             return None, None
         for coding in concept.coding or ():
-            if coding.code in self._facts and self._terms.system(coding.system) == "loinc":
+            if coding.code in self._facts and coding.system in self._loinc:
                 return self._facts[coding.code], coding.code
         scores = self._scores
-        # A text that stands there several times (code, display, local code) is looked at once.
-        if any(scores.names.find(text) and not scores.not_names.find(text) for text in set(_texts(concept))):
-            return scores.fact, None
+        for text in concept.texts():
+            if scores.names.find(text) and not scores.not_names.find(text):
+                return scores.fact, None
         return None, None
 
     def _answer(
-        self, chart: Chart, fact: str, part: Resource | Component, taken: When | None, name: str | None
+        self,
+        chart: Chart,
+        fact: str,
+        part: Resource | Component,
+        taken: When | None,
+        undated: str | None,
+        name: str | None,
     ) -> None:
         """A coded answer, by whichever of its codes the fact knows."""
         codings = (part.valueCodeableConcept.coding if part.valueCodeableConcept else None) or ()
@@ -134,7 +146,9 @@ class ObservationReader:
         key = next((self._answers[fact][code] for code in told if code in self._answers[fact]), None)
         if key is None:
             self._refuse(chart, fact, name, "unknown-answer", taken)
-        elif self._dated(chart, fact, name, taken, None):
+        elif undated is not None:
+            self._refuse(chart, fact, name, undated, taken)
+        else:
             assert taken is not None
             chart.answers.setdefault(fact, []).append(Answer(key, taken, name))
 
@@ -147,9 +161,10 @@ class ObservationReader:
         observation: Resource,
         part: Resource | Component,
         taken: When | None,
+        undated: str | None,
         name: str | None,
     ) -> None:
-        quantity, conversion, definition = part.valueQuantity, self._conversions[fact], self._terms.facts[fact]
+        quantity, (conversion, lowest, highest) = part.valueQuantity, self._measured[fact]
         if quantity is None or quantity.value is None:
             self._refuse(chart, fact, name, "no-value", taken)
             return
@@ -157,28 +172,20 @@ class ObservationReader:
         if value is None:
             self._refuse(chart, fact, name, "unknown-unit", taken, quantity)
             return
-        plausible = definition["plausible"]
-        if not plausible["from"] <= value <= plausible["to"]:
+        if not lowest <= value <= highest:
             self._refuse(chart, fact, name, "implausible", taken, quantity)
-        elif quantity.comparator not in (None, "<", "<=", ">", ">="):
+        elif quantity.comparator not in _BOUNDS:
             self._refuse(chart, fact, name, "comparator", taken, quantity)
-        elif self._dated(chart, fact, name, taken, quantity):
+        elif undated is not None:
+            self._refuse(chart, fact, name, undated, taken, quantity)
+        else:
             assert taken is not None
             ranges = observation.referenceRange or ()
             # Of several ranges we do not know which one holds.
-            own = OwnRange(ranges[0], conversion) if len(ranges) == 1 else None
+            own = ranges[0] if len(ranges) == 1 else None
             chart.measurements.setdefault(fact, []).append(
-                Measurement(value, quantity.comparator or "", taken, own, name, quantity)
+                Measurement(value, quantity.comparator or "", taken, own, name, quantity, conversion)
             )
-
-    def _dated(self, chart: Chart, fact: str, name: str | None, taken: When | None, quantity: Quantity | None) -> bool:
-        if taken is None:
-            self._refuse(chart, fact, name, "no-date", None, quantity)
-        elif chart.in_future(taken):
-            self._refuse(chart, fact, name, "future-date", taken, quantity)
-        else:
-            return True
-        return False
 
     # -- T-scores ---------------------------------------------------------------------------------
 
@@ -189,6 +196,7 @@ class ObservationReader:
         part: Resource | Component,
         code: str | None,
         taken: When | None,
+        undated: str | None,
         name: str | None,
         panel: Resource | None,
     ) -> None:
@@ -208,7 +216,9 @@ class ObservationReader:
             return
         if quantity.comparator:
             self._refuse(chart, scores.fact, name, "comparator", taken, quantity, site)
-        elif self._dated(chart, scores.fact, name, taken, quantity):
+        elif undated is not None:
+            self._refuse(chart, scores.fact, name, undated, taken, quantity)
+        else:
             assert taken is not None
             chart.scores.append(Score(site, value, taken, name, computed=density))
 
@@ -248,15 +258,13 @@ class ObservationReader:
             for coding in concept.coding or ():
                 if self._terms.system(coding.system) == "snomed" and (site := scores.site_codes.get(coding.code or "")):
                     return site
-            for text in _texts(concept):
+            for text in concept.texts():
                 if named := scores.site_names.find(text):
                     return named
         # The text of the code only, where a person may have written it; displays repeat the code.
-        for written in (
-            part.code.text if part.code else None,
-            owner.code.text if owner.code else None,
-            part.valueString,
-        ):
+        own = part.code.text if part.code else None
+        around = owner.code.text if owner.code and owner is not part else None
+        for written in (own, around, part.valueString):
             if written and (named := scores.site_names.find(written)):
                 return named
         return None
@@ -285,14 +293,6 @@ class ObservationReader:
                 reason=reason,
             )
         )
-
-
-def _texts(concept: CodeableConcept) -> Iterator[str]:
-    if concept.text:
-        yield concept.text
-    for coding in concept.coding or ():
-        if coding.display:
-            yield coding.display
 
 
 def _sites(resource: Resource) -> list[CodeableConcept]:

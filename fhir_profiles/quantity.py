@@ -28,13 +28,28 @@ def ratio(text: str) -> tuple[int, int]:
     return (Fraction(numerator) / Fraction(denominator or "1")).as_integer_ratio()
 
 
+_ONE = (1, 1)
+_FOUR_PLACES = 10_000
+_FIFTEEN_DIGITS = 1e11  # with the four places behind them
+
+
 def times(value: float, factor: tuple[int, int]) -> float:
     """The product with a ratio, exact but for the last rounding; infinite beyond all floats."""
-    numerator, denominator = Decimal(repr(value)).as_integer_ratio()
+    numerator, denominator = _as_written(value)
     try:
         return numerator * factor[0] / (denominator * factor[1])  # a division of integers is rounded once
     except OverflowError:
         return copysign(inf, value)
+
+
+def _as_written(value: float) -> tuple[int, int]:
+    """The decimal that a number was written as, as a ratio of whole numbers."""
+    if abs(value) < _FIFTEEN_DIGITS:
+        # No two decimals of at most fifteen digits are the same float, so one that is this float is the one written.
+        whole = round(value * _FOUR_PLACES)
+        if whole / _FOUR_PLACES == value:
+            return whole, _FOUR_PLACES
+    return Decimal(repr(value)).as_integer_ratio()
 
 
 class Conversion:
@@ -46,17 +61,16 @@ class Conversion:
 
     def __init__(self, unit: str, factors: Mapping[str, str | int | float]) -> None:
         self.unit = unit
-        self._factors: dict[str, tuple[int, int]] = {unit: (1, 1)}
+        self._factors: dict[str, tuple[int, int]] = {unit: _ONE}
         for name, factor in factors.items():
             self._factors[name] = ratio(str(factor))
 
     def read(self, quantity: Quantity) -> float | None:
         """The value in the canonical unit (infinite beyond all floats), or None where number or unit cannot be used."""
-        if quantity.value is None or not isfinite(quantity.value):
+        value = quantity.value
+        if value is None or not isfinite(value):
             return None
-        factor = self._factors.get(unit_of(quantity) or "none")
+        factor = self._factors.get(quantity.code or quantity.unit or "none")
         if factor is None:
             return None
-        if factor == (1, 1):
-            return quantity.value
-        return times(quantity.value, factor)
+        return value if factor == _ONE else times(value, factor)

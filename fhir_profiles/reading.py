@@ -4,7 +4,7 @@ Resources of another patient are ignored. The same resource under two keys count
 the id of a listed order replaces it. One broken resource spoils nothing but itself.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from math import inf
 from operator import attrgetter
@@ -16,14 +16,15 @@ from fhir_profiles.chart import Chart, Evidence, Measurement, Person
 from fhir_profiles.conditions import ConditionReader, settle_fractures
 from fhir_profiles.dates import when
 from fhir_profiles.medications import MedicationReader
-from fhir_profiles.observations import ObservationReader, Result
-from fhir_profiles.resources import Reference, Resource
+from fhir_profiles.observations import ObservationReader
+from fhir_profiles.resources import Reference, Resolve, Resource
 from fhir_profiles.terminology import Terminology, terminology
 
 __all__ = ["RecordReader"]
 
 _MEDICATION = frozenset({"MedicationRequest", "MedicationStatement", "MedicationAdministration"})
 _IN_HAND = _MEDICATION | {"Condition"}
+_DRAFTED = _IN_HAND | {"ServiceRequest"}
 
 
 class Filed(Protocol):
@@ -43,21 +44,25 @@ class RecordReader:
         self._observations = ObservationReader(self.terms)
         self._conditions = ConditionReader(self.terms)
         self._medications = MedicationReader(self.terms)
+        # What a resource tells of that we read, by its type; most of a record tells of nothing, and that is seen first.
+        self._found: dict[str, Callable[[Resource, Resolve], Any]] = {
+            "Observation": self._observations.results,
+            "Condition": self._conditions.keys,
+            "Procedure": self._conditions.keys,
+            **dict.fromkeys(_MEDICATION, self._medications.medicine),
+            "ServiceRequest": _requested,
+        }
 
     def drafts_known(self, drafts: Iterable[Filed], others: Sequence[Filed] = ()) -> bool:
         """Whether any draft is of a medicine or a problem that we know; looked at before anything else.
 
         `others` are the resources that a draft may refer to.
         """
-        index = _Index(others)
-        return any(entry.resource is not None and self._known(entry.resource, index) for entry in drafts)
-
-    def _known(self, draft: Resource, index: "_Index") -> bool:
-        if draft.resourceType == "Condition":
-            return bool(self.terms.conditions_of(draft.code))
-        if draft.resourceType not in _MEDICATION:
-            return False
-        return self._medications.medicine(draft, index.follow)[0] is not None
+        follow = _Index(others).follow
+        return any(
+            draft is not None and draft.resourceType in _IN_HAND and self._found[draft.resourceType](draft, follow)
+            for draft in (entry.resource for entry in drafts)
+        )
 
     def read(
         self,
@@ -78,7 +83,7 @@ class RecordReader:
         hers = [
             entry
             for entry in entries
-            if entry.resource and entry.resource.resourceType == "Patient" and entry.resource.id == patient_id
+            if (resource := entry.resource) and resource.id == patient_id and resource.resourceType == "Patient"
         ]
         patient = next((entry.resource for entry in hers), None)
         if patient is None:
@@ -87,40 +92,35 @@ class RecordReader:
         if patient.birthDate and chart.person.birth is None:
             chart.refused.append(Evidence(fact="age", used=False, resource=patient.reference, reason="bad-date"))
         addresses = {patient_id, f"Patient/{patient_id}", *(entry.fullUrl for entry in hers if entry.fullUrl)}
-        panels = index.panels()
-        seen: dict[str, Resource | set[bytes]] = {}
         in_hand = [
             entry.resource
             for entry in drafts
-            if entry.resource and entry.resource.resourceType in _IN_HAND and _belongs(entry.resource, addresses)
+            if entry.resource and entry.resource.resourceType in _DRAFTED and _belongs(entry.resource, addresses)
         ]
-        replaced = {draft.reference for draft in in_hand if draft.id}
+        replaced = {draft.reference for draft in in_hand if draft.id and draft.resourceType in _IN_HAND}
+        panels, follow = index.panels(), index.follow
+        seen: dict[str, Resource | set[bytes]] = {}
         for entry in entries:
             resource = entry.resource
-            if resource is None or resource.resourceType not in _READ:
+            if resource is None or (look := self._found.get(resource.resourceType)) is None:
                 continue
-            results = self._observations.results(resource) if resource.resourceType == "Observation" else None
-            if results == [] or not _belongs(resource, addresses):
+            found = look(resource, follow)
+            if not found or not _belongs(resource, addresses):
                 continue
             name = resource.reference
-            if resource.resourceType == "Condition" and name in replaced:
-                continue
-            if _again(resource, name, seen):
-                continue
+            if name is not None:
+                if name in replaced and resource.resourceType == "Condition":
+                    continue
+                if seen.setdefault(name, resource) is not resource and _again(resource, name, seen):
+                    continue
             panel = (panels.get(name or "") or panels.get(entry.fullUrl or "")) if panels else None
-            self._read_one(chart, resource, name, index, results=results or (), panel=panel)
+            self._read_one(chart, resource, found, name, follow, panel)
         listed = chart.uses
         chart.uses = [use for use in listed if use.resource not in replaced]
         chart.uses_without_drafts = listed
         for draft in in_hand:
-            self._read_one(chart, draft, draft.reference, index, in_hand=True)
-        for entry in drafts:
-            if (
-                entry.resource
-                and entry.resource.resourceType == "ServiceRequest"
-                and _belongs(entry.resource, addresses)
-            ):
-                _note_request(chart, entry.resource)
+            if found := self._found[draft.resourceType](draft, follow):
+                self._read_one(chart, draft, found, draft.reference, follow, in_hand=True)
         settle_fractures(chart)
         for measured in chart.measurements.values():
             _sort(measured)
@@ -130,46 +130,47 @@ class RecordReader:
         self,
         chart: Chart,
         resource: Resource,
+        found: Any,
         name: str | None,
-        index: "_Index",
-        *,
-        results: Iterable[Result] = (),
+        follow: Resolve,
         panel: Resource | None = None,
+        *,
         in_hand: bool = False,
     ) -> None:
         kind = resource.resourceType
         try:
             if kind == "Observation":
-                self._observations.read(chart, resource, results, name, panel)
+                self._observations.read(chart, resource, found, name, panel)
             elif kind == "Condition":
-                self._conditions.read_condition(chart, resource, name, index.follow)
+                self._conditions.read_condition(chart, resource, found, name, follow)
             elif kind == "Procedure":
-                self._conditions.read_procedure(chart, resource, name)
+                self._conditions.read_procedure(chart, resource, found, name)
             elif kind == "ServiceRequest":
-                _note_request(chart, resource)
+                chart.requested |= found
             else:
-                self._medications.read(chart, resource, name, index.follow, in_hand=in_hand)
+                self._medications.read(chart, resource, found, name, in_hand=in_hand)
         except ValueError:
             chart.refused.append(Evidence(fact=_FAMILY[kind], used=False, resource=name, reason="bad-date"))
 
 
-_BY_DAY = attrgetter("taken", "value", "comparator")
+_DAY = attrgetter("taken")
+_RESULT = attrgetter("taken", "value", "comparator")
 
 
 def _sort(measured: list[Measurement]) -> None:
     """By day; of two equal results of one day the same one counts, in whatever order they came."""
     if len(measured) > 1:
-        # A laboratory's limits are converted each time they are asked for, and only equal results need them.
-        alike = len(set(map(_BY_DAY, measured))) < len(measured)
-        measured.sort(key=_in_order if alike else _BY_DAY)
+        # Few results share a day, fewer a value: the laboratory's limits are converted each time they are asked for.
+        keys = (key for key in (_DAY, _RESULT) if len(set(map(key, measured))) == len(measured))
+        measured.sort(key=next(keys, _in_order))
 
 
 def _in_order(result: Measurement) -> tuple[Any, ...]:
     limits = (-inf if end is None else end for end in (result.low, result.high))
-    return (*_BY_DAY(result), *limits, result.resource or "")
+    return (*_RESULT(result), *limits, result.resource or "")
 
 
-# What we read, and what it is called where its date is none.
+# What a resource is called where its date is none.
 _FAMILY = {
     "Observation": "observation",
     "Condition": "condition",
@@ -179,16 +180,14 @@ _FAMILY = {
     "MedicationAdministration": "medication",
 }
 
-
-_READ = _FAMILY.keys() | {"ServiceRequest"}
-
 # A request that was carried out counts until its result is there; one that was revoked or entered in error does not.
 _REQUESTED = frozenset({"draft", "active", "on-hold", "completed"})
 
 
-def _note_request(chart: Chart, request: Resource) -> None:
-    if request.status in _REQUESTED and not request.doNotPerform and request.code is not None:
-        chart.requested |= {(c.system, c.code) for c in request.code.coding or () if c.system and c.code}
+def _requested(request: Resource, _: Resolve) -> set[tuple[str, str]]:
+    if request.status not in _REQUESTED or request.doNotPerform or request.code is None:
+        return set()
+    return {(c.system, c.code) for c in request.code.coding or () if c.system and c.code}
 
 
 class _Index:
@@ -236,13 +235,9 @@ class _Index:
         return found
 
 
-def _again(resource: Resource, name: str | None, seen: dict[str, Resource | set[bytes]]) -> bool:
-    """Whether the same resource was there before; another one of its name is a resource of its own."""
-    if name is None:
-        return False
-    first = seen.setdefault(name, resource)
-    if first is resource:
-        return False
+def _again(resource: Resource, name: str, seen: dict[str, Resource | set[bytes]]) -> bool:
+    """Whether the same resource was there before under its name; another one is a resource of its own."""
+    first = seen[name]
     # Compared as bytes in a set: ten thousand different resources of one name must not be compared each with each.
     versions = seen[name] = first if isinstance(first, set) else {json.encode(first)}
     form = json.encode(resource)

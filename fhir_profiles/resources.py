@@ -8,6 +8,8 @@ it says so in a reason, see `fhir_profiles.chart`.
 R4 and, where the two differ, R5 (`medication`, `occurence[x]`, `adherence`).
 """
 
+from collections.abc import Callable, Collection
+
 from msgspec import Struct
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "Quantity",
     "Range",
     "Reference",
+    "Resolve",
     "Resource",
     "Search",
     "Timing",
@@ -38,6 +41,16 @@ class Coding(Struct, gc=False):
 class CodeableConcept(Struct, gc=False):
     coding: list[Coding] | None = None
     text: str | None = None
+
+    def texts(self) -> Collection[str]:
+        """What a person may have written or read: the text, then the displays, each once (most repeat one another)."""
+        found: dict[str, None] = {}
+        if self.text:
+            found[self.text] = None
+        for coding in self.coding or ():
+            if coding.display:
+                found[coding.display] = None
+        return found
 
 
 class Reference(Struct, gc=False):
@@ -214,3 +227,7 @@ class Resource(Struct, gc=False):
     def reference(self) -> str | None:
         """By what others refer to it on its own server, `Type/id`."""
         return f"{self.resourceType}/{self.id}" if self.id else None
+
+
+# What a resource refers to by such a reference, where it is among those received.
+Resolve = Callable[[Resource, str], Resource | None]

@@ -135,6 +135,10 @@ def test_what_an_r5_statement_says_of_adherence(adherence: Json, use: list[str])
         ({"validityPeriod": {"end": "2026-11-20"}}, "current"),
         ({"validityPeriod": {"end": "2026-11-19"}}, "unclear"),
         ({"validityPeriod": {"start": "2026-09-01"}}, "unclear"),
+        # Of two that say it, the later.
+        ({"expectedSupplyDuration": {"value": 79, "code": "d"}, "validityPeriod": {"end": "2026-11-20"}}, "current"),
+        ({"expectedSupplyDuration": {"value": 80, "code": "d"}, "validityPeriod": {"end": "2026-11-19"}}, "current"),
+        ({"expectedSupplyDuration": {"value": 79, "code": "d"}, "validityPeriod": {"end": "2026-11-19"}}, "unclear"),
         ({}, "unclear"),
     ],
 )
