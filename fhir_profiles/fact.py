@@ -9,9 +9,9 @@ Each `kind` in `facts/*.yaml` is one function of `fhir_profiles.kinds`; the entr
 that function's parameters.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from datetime import timedelta
-from operator import attrgetter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fhir_profiles.chart import Chart, Evidence, Use
@@ -21,7 +21,7 @@ from fhir_profiles.terminology import Terminology
 if TYPE_CHECKING:
     from fhir_profiles.blank import Blank
 
-__all__ = ["MILDEST", "PRESUMED", "WORST", "Fact", "Facts", "Kind", "Value", "partial_date"]
+__all__ = ["MILDEST", "PRESUMED", "WORST", "Fact", "Facts", "Kind", "Value", "partial_date", "several"]
 
 Value = float | bool | str
 
@@ -41,8 +41,8 @@ class Fact(NamedTuple):
         return self.mildest == self.worst
 
 
-# The three readings of a fact, as functions of it.
-MILDEST, WORST, PRESUMED = attrgetter("mildest"), attrgetter("worst"), attrgetter("presumed")
+# The three readings of a fact, as functions of it (by place, which is quicker than by name).
+MILDEST, WORST, PRESUMED = itemgetter(0), itemgetter(1), itemgetter(2)
 
 Kind = Callable[["Facts", str, dict[str, Any]], Fact]
 
@@ -64,11 +64,12 @@ class Facts(dict[str, Fact]):
         self._kinds = kinds
         # Of each measurement the results that several facts look at, those worked out for it included.
         self.readings: dict[str, list[Any]] = {}
-        self._touched: Set[str] = terms.facts.keys()
+        # Those on which the record has something to say.
+        self.touched: Set[str] = terms.facts.keys()
         if blank is not None:
             super().__init__(blank.facts)
-            self._touched = blank.touched(chart, self.uses)
-            for name in self._touched:
+            self.touched = blank.touched(chart, self.uses)
+            for name in self.touched:
                 self.pop(name, None)
 
     def __missing__(self, name: str) -> Fact:
@@ -79,21 +80,13 @@ class Facts(dict[str, Fact]):
         """A fact by a definition that need not be its own, and not kept."""
         return self._kinds[definition["kind"]](self, name, definition)
 
-    def of(self, names: Iterable[str]) -> list[Fact]:
-        """Several facts, in their order."""
-        return list(map(self.__getitem__, names))
-
     def uses_of(self, drugs: Collection[str]) -> list[Use]:
         """The uses of these medicines."""
         return [use for use in self.uses if use.drug in drugs]
 
-    def touched(self, names: Iterable[str]) -> bool:
-        """Whether the record has something to say on any of these facts."""
-        return not self._touched.isdisjoint(names)
-
     def worked_out(self) -> list[tuple[str, Fact]]:
         """The facts asked for so far, by name."""
-        return [(name, self[name]) for name in sorted(self._touched) if name in self]
+        return [(name, self[name]) for name in sorted(self.touched) if name in self]
 
     def age(self) -> tuple[int, int] | None:
         """Completed years today, youngest and oldest possible."""
@@ -109,6 +102,13 @@ class Facts(dict[str, Fact]):
         today, first = self.chart.today, day.first
         apart = (today.year - first.year) * 12 + today.month - first.month
         return bool((apart, today.day) <= (window["months"], first.day))
+
+
+def several(names: Sequence[str]) -> Callable[[Mapping[str, Fact]], tuple[Fact, ...]]:
+    """What takes these of the facts, in this order."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda facts: tuple(facts[name] for name in names)
 
 
 def partial_date(day: When) -> str:
