@@ -10,12 +10,15 @@ that function's parameters.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
-from datetime import timedelta
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import date, timedelta
+from functools import cached_property, lru_cache
+from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from fhir_profiles.chart import Chart, Evidence, Use
-from fhir_profiles.dates import When, completed_years
+from fhir_profiles.dates import When, add_months, completed_years
 from fhir_profiles.terminology import Terminology
 
 if TYPE_CHECKING:
@@ -25,8 +28,11 @@ __all__ = ["MILDEST", "PRESUMED", "WORST", "Fact", "Facts", "Kind", "Value", "pa
 
 Value = float | bool | str
 
+_DAYS = 1 << 12  # those of eleven years
+_WINDOWS = 1 << 6  # more than there are lengths of time in the data files, for two days
 
-class Fact(NamedTuple):
+
+class Fact(Struct, frozen=True, gc=False):
     """One answer. `shown` is the evidence whose value and date a sentence may print."""
 
     mildest: Value
@@ -41,8 +47,8 @@ class Fact(NamedTuple):
         return self.mildest == self.worst
 
 
-# The three readings of a fact, as functions of it (by place, which is quicker than by name).
-MILDEST, WORST, PRESUMED = itemgetter(0), itemgetter(1), itemgetter(2)
+# The three readings of a fact, as functions of it.
+MILDEST, WORST, PRESUMED = attrgetter("mildest"), attrgetter("worst"), attrgetter("presumed")
 
 Kind = Callable[["Facts", str, dict[str, Any]], Fact]
 
@@ -64,6 +70,7 @@ class Facts(dict[str, Fact]):
         self._kinds = kinds
         # Of each measurement the results that several facts look at, those worked out for it included.
         self.readings: dict[str, list[Any]] = {}
+        self.days: dict[tuple[str, ...], list[list[Any]]] = {}
         # Those on which the record has something to say.
         self.touched: Set[str] = terms.facts.keys()
         if blank is not None:
@@ -73,7 +80,8 @@ class Facts(dict[str, Fact]):
                 self.pop(name, None)
 
     def __missing__(self, name: str) -> Fact:
-        fact = self[name] = self.work_out(name, self.terms.facts[name])
+        definition = self.terms.facts[name]
+        fact = self[name] = self._kinds[definition["kind"]](self, name, definition)
         return fact
 
     def work_out(self, name: str, definition: dict[str, Any]) -> Fact:
@@ -88,6 +96,7 @@ class Facts(dict[str, Fact]):
         """The facts asked for so far, by name."""
         return [(name, self[name]) for name in sorted(self.touched) if name in self]
 
+    @cached_property
     def age(self) -> tuple[int, int] | None:
         """Completed years today, youngest and oldest possible."""
         birth = self.chart.person.birth
@@ -99,9 +108,14 @@ class Facts(dict[str, Fact]):
         """Whether a day surely lies within a window of months or days before today."""
         if "days" in window:
             return self.chart.today - day.first <= timedelta(days=window["days"])
-        today, first = self.chart.today, day.first
-        apart = (today.year - first.year) * 12 + today.month - first.month
-        return bool((apart, today.day) <= (window["months"], first.day))
+        return day.first >= _months_before(self.chart.today, window["months"])
+
+
+@lru_cache(_WINDOWS)
+def _months_before(today: date, months: int) -> date:
+    """The day so many months ago; where that month is too short for it, the first of the next."""
+    reached = add_months(today, -months)
+    return reached if reached.day == today.day else reached + timedelta(days=1)
 
 
 def several(names: Sequence[str]) -> Callable[[Mapping[str, Fact]], tuple[Fact, ...]]:
@@ -111,6 +125,7 @@ def several(names: Sequence[str]) -> Callable[[Mapping[str, Fact]], tuple[Fact, 
     return lambda facts: tuple(facts[name] for name in names)
 
 
+@lru_cache(_DAYS)
 def partial_date(day: When) -> str:
     """A date of month or year precision, as it was written."""
     text = day.first.isoformat()

@@ -15,7 +15,7 @@ __all__ = ["as_presumed", "condition_unless", "ever", "lacking", "suppression"]
 def as_presumed(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """Another fact as presumed, taken for known: for what is asked about only while that holds."""
     of = facts[definition["of"]]
-    return of._replace(mildest=of.presumed, worst=of.presumed)
+    return Fact(of.presumed, of.presumed, of.presumed, of.evidence, of.shown)
 
 
 def condition_unless(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:

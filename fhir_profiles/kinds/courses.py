@@ -198,7 +198,8 @@ def at_once(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
 def second_of(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """The other one of two that act at once."""
     both = facts[definition["of"]]
-    return both._replace(evidence=both.evidence[1:], shown=both.evidence[1] if both.evidence else None)
+    others = both.evidence[1:]
+    return Fact(both.mildest, both.worst, both.presumed, others, others[0] if others else None)
 
 
 def both_strengths(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:

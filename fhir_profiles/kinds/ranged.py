@@ -7,18 +7,20 @@ patient) does not decide alone: the uncorrected result beside it counts too, as 
 
 from collections.abc import Callable, Sequence
 from math import nan
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from fhir_profiles.chart import Evidence, Measurement
 from fhir_profiles.dates import When
 from fhir_profiles.fact import Fact, Facts
 from fhir_profiles.kinds.composed import Reading, evidence_of, readings
-from fhir_profiles.kinds.measured import bounds_of, latest
+from fhir_profiles.kinds.measured import bounds_of, latest_fresh
 
 __all__ = ["against_own_range", "extreme", "out_of_range", "range_end"]
 
 
-class _Judged(NamedTuple):
+class _Judged(Struct, frozen=True):
     """A result with its limit; `beside`: uncorrected, and counting only as far as the correction is doubted."""
 
     reading: Reading
@@ -26,7 +28,7 @@ class _Judged(NamedTuple):
     beside: bool
 
 
-class _Doubt(NamedTuple):
+class _Doubt(Struct, frozen=True):
     surely: bool
     possibly: bool
     presumed: bool
@@ -40,7 +42,8 @@ def out_of_range(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
         return Fact(False, True, False, base.evidence)
     surely = possibly = likely = False
     seen = []
-    for reading, limit, beside in judged:
+    for item in judged:
+        reading, limit, beside = item.reading, item.limit, item.beside
         least, most = bounds_of(reading.result)
         sure = most < limit if low else least > limit
         beyond = sure or (reading.result.value < limit if low else reading.result.value > limit)
@@ -65,7 +68,7 @@ def range_end(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
 
 def extreme(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """The lowest (`side: low`) or highest result of what decides; NaN where there is none."""
-    found = [_Judged(reading, nan, beside) for reading, beside in _deciding(facts, definition, lambda _: True)]
+    found = _deciding(facts, definition, lambda _: nan)
     if not found:
         return Fact(nan, nan, nan)
     reading = _outermost(found, definition["side"] == "low", _doubt(facts, definition)).reading
@@ -80,10 +83,7 @@ def against_own_range(facts: Facts, name: str, definition: dict[str, Any]) -> Fa
     found: dict[str, Evidence] = {}
     evidence: list[Evidence] = []
     for of in definition["of"]:
-        recent = [
-            m for m in facts.chart.measurements.get(of, ()) if facts.within(m.taken, facts.terms.facts[of]["fresh"])
-        ]
-        if (newest := latest(recent, None)) is not None:
+        if (newest := latest_fresh(facts, of)) is not None:
             item = evidence_of(facts, Reading(of, newest))
             evidence.append(item)
             found.setdefault(_side(newest), item)
@@ -96,11 +96,12 @@ def against_own_range(facts: Facts, name: str, definition: dict[str, Any]) -> Fa
 
 def _side(result: Measurement) -> str:
     least, most = bounds_of(result)
-    if result.low is None and result.high is None:
+    low, high = result.low, result.high
+    if low is None and high is None:
         return "unranged"
-    if result.high is not None and least > result.high:
+    if high is not None and least > high:
         return "high"
-    return "low" if result.low is not None and most < result.low else "within"
+    return "low" if low is not None and most < low else "within"
 
 
 def _judged(facts: Facts, definition: dict[str, Any]) -> list[_Judged]:
@@ -112,41 +113,52 @@ def _judged(facts: Facts, definition: dict[str, Any]) -> list[_Judged]:
         own = reading.result.low if definition["side"] == "low" else reading.result.high
         return own if own is not None or reading.fact in own_only else otherwise
 
-    found = _deciding(facts, definition, lambda reading: limit(reading) is not None)
-    return [_Judged(reading, end, beside) for reading, beside in found if (end := limit(reading)) is not None]
+    return _deciding(facts, definition, limit)
 
 
-def _deciding(
-    facts: Facts, definition: dict[str, Any], usable: Callable[[Reading], bool]
-) -> list[tuple[Reading, bool]]:
-    """The results of the newest day that decide, and whether each stands only beside a correction that is doubted."""
-    of_day: dict[When, list[Reading]] = {}
-    for of in definition.get("order", [definition["of"]]):
-        for reading in readings(facts, of):
-            of_day.setdefault(reading.result.taken, []).append(reading)
-    of_that_day: list[Reading] = []
-    for day in sorted(of_day, key=lambda day: (day.last, day.first), reverse=True):
-        of_that_day = [
-            reading
-            for reading in of_day[day]
-            if facts.within(day, facts.terms.facts[reading.fact]["fresh"]) and usable(reading)
+def _deciding(facts: Facts, definition: dict[str, Any], limit: Callable[[Reading], float | None]) -> list[_Judged]:
+    """The results of the newest day that decide, each with its limit; a result without one decides nothing."""
+    definitions = facts.terms.facts
+    for of_day in _newest_first(facts, definition.get("order") or [definition["of"]]):
+        judged = [
+            (reading, end)
+            for reading in of_day
+            if facts.within(reading.result.taken, definitions[reading.fact]["fresh"])
+            and (end := limit(reading)) is not None
         ]
-        if of_that_day:
-            break
-    counting = {reading.fact: False for reading in of_that_day[:1]}
-    if definition.get("doubted", {}).get("fact") in counting:
-        counting[definition["of"]] = True
-    return [(reading, counting[reading.fact]) for reading in of_that_day if reading.fact in counting]
+        if judged:
+            first, _ = judged[0]
+            counting = {first.fact: False}
+            if definition.get("doubted", {}).get("fact") in counting:
+                counting[definition["of"]] = True
+            return [
+                _Judged(reading, end, counting[reading.fact]) for reading, end in judged if reading.fact in counting
+            ]
+    return []
+
+
+def _newest_first(facts: Facts, order: Sequence[str]) -> list[list[Reading]]:
+    """The results of some measurements, those of one day together."""
+    found = facts.days.get(key := tuple(order))
+    if found is None:
+        of_day: dict[When, list[Reading]] = {}
+        for of in order:
+            for reading in readings(facts, of):
+                of_day.setdefault(reading.result.taken, []).append(reading)
+        days = sorted(of_day, key=lambda day: (day.last, day.first), reverse=True)
+        found = facts.days[key] = [of_day[day] for day in days]
+    return found
 
 
 def _doubt(facts: Facts, definition: dict[str, Any]) -> _Doubt:
     """Whether a correction is unreliable in this patient."""
-    by = [facts[of] for of in definition.get("doubted", {}).get("by", ())]
-    return _Doubt(
-        any(fact.mildest is True for fact in by),
-        any(fact.worst is True for fact in by),
-        any(fact.presumed is True for fact in by),
-    )
+    surely = possibly = presumed = False
+    for of in definition.get("doubted", {}).get("by", ()):
+        by = facts[of]
+        surely = surely or by.mildest is True
+        possibly = possibly or by.worst is True
+        presumed = presumed or by.presumed is True
+    return _Doubt(surely, possibly, presumed)
 
 
 def _outermost(judged: Sequence[_Judged], low: bool, doubt: _Doubt) -> _Judged:

@@ -13,7 +13,7 @@ __all__ = ["age", "condition", "days_since", "fracture", "menopause", "planned_p
 
 def age(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """Completed years; a birth date of year precision gives two ages, an unknown one any."""
-    years = facts.age()
+    years = facts.age
     if years is None:
         return Fact(0, inf, nan)
     return Fact(years[0], years[1], years[0], (), Evidence(fact=name, used=True, value=years[0], unit="a"))
@@ -31,7 +31,7 @@ def menopause(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """Whether menopause is still to come: a code, or age past which it is taken to be over (README, Menopause)."""
     after = _diagnoses(facts, [definition["after"]])
     before = _diagnoses(facts, [definition["before"]])
-    years = facts.age()
+    years = facts.age
     old = years is not None and years[0] >= definition["after_from_age"]["years"]
     if facts.chart.person.sex == "male" or (after and not before) or (old and not before):
         return Fact(False, False, False)
@@ -47,7 +47,7 @@ def condition(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
         found = [d for d in found if d.active]
     certain = any(d.certain for d in found)
     evidence = tuple(_seen(name, d, used=d.certain, reason=None if d.certain else "suspected") for d in found)
-    told = facts.chart.told >= set(definition.get("needs", ("conditions",)))
+    told = facts.chart.told.issuperset(definition.get("needs", ("conditions",)))
     absent_is_none = definition.get("absence_is_none") or (told and not definition.get("absence_is_unknown"))
     return Fact(
         certain, certain or bool(found) or not absent_is_none, certain, evidence, evidence[0] if evidence else None
@@ -122,7 +122,9 @@ def _fracture_reason(item: Fracture, definition: dict[str, Any]) -> str | None:
 
 def _diagnoses(facts: Facts, keys: Iterable[str]) -> list[Diagnosis]:
     found = [d for key in keys for d in facts.chart.diagnoses.get(key, ()) if not d.planned]
-    return sorted(found, key=lambda d: (d.onset or (date.min,), d.resource or "", d.key))
+    if len(found) > 1:
+        found.sort(key=lambda d: (d.onset or (date.min,), d.resource or "", d.key))
+    return found
 
 
 def _seen(name: str, diagnosis: Diagnosis, *, used: bool = True, reason: str | None = None) -> Evidence:

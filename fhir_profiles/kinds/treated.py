@@ -15,12 +15,13 @@ _TAKEN = frozenset({"active", "ended", "stopped"})
 
 def _in_group(facts: Facts, definition: dict[str, Any]) -> list[Use]:
     drugs = facts.terms.drugs_in(definition["group"]) if "group" in definition else frozenset(definition["drugs"])
-    drugs -= facts.terms.drugs_in(definition["except_group"]) if "except_group" in definition else frozenset()
+    if "except_group" in definition:
+        drugs -= facts.terms.drugs_in(definition["except_group"])
     route = definition.get("route")
     found = [use for use in facts.uses_of(drugs) if route is None or use.route == route]
-    return sorted(
-        found, key=lambda u: (u.drug, u.state, u.start or (date.min,), u.end or (date.min,), u.resource or "")
-    )
+    if len(found) > 1:
+        found.sort(key=lambda u: (u.drug, u.state, u.start or (date.min,), u.end or (date.min,), u.resource or ""))
+    return found
 
 
 def _last(use: Use) -> When | None:
