@@ -11,7 +11,7 @@ that function's parameters.
 
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from datetime import date, timedelta
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,7 @@ class Facts(dict[str, Fact]):
         self.chart, self.terms = chart, terms
         self.uses = chart.uses if with_drafts else chart.uses_without_drafts
         self._kinds = kinds
+        self._age: tuple[int, int] | None = None
         # Of each measurement the results that several facts look at, those worked out for it included.
         self.readings: dict[str, list[Any]] = {}
         self.days: dict[tuple[str, ...], list[list[Any]]] = {}
@@ -92,17 +93,16 @@ class Facts(dict[str, Fact]):
         """The uses of these medicines."""
         return [use for use in self.uses if use.drug in drugs]
 
-    def worked_out(self) -> list[tuple[str, Fact]]:
-        """The facts asked for so far, by name."""
-        return [(name, self[name]) for name in sorted(self.touched) if name in self]
+    def worked_out(self, among: Set[str]) -> list[Fact]:
+        """Those of some facts that were asked for so far, in the order of their names."""
+        return [self[name] for name in sorted(self.touched & among & self.keys())]
 
-    @cached_property
     def age(self) -> tuple[int, int] | None:
         """Completed years today, youngest and oldest possible."""
-        birth = self.chart.person.birth
-        if birth is None:
-            return None
-        return completed_years(birth.last, self.chart.today), completed_years(birth.first, self.chart.today)
+        if self._age is None and (birth := self.chart.person.birth) is not None:
+            today = self.chart.today
+            self._age = completed_years(birth.last, today), completed_years(birth.first, today)
+        return self._age
 
     def within(self, day: When, window: dict[str, Any]) -> bool:
         """Whether a day surely lies within a window of months or days before today."""
@@ -118,7 +118,7 @@ def _months_before(today: date, months: int) -> date:
     return reached if reached.day == today.day else reached + timedelta(days=1)
 
 
-def several(names: Sequence[str]) -> Callable[[Mapping[str, Fact]], tuple[Fact, ...]]:
+def several(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
     """What takes these of the facts, in this order."""
     if len(names) > 1:
         return itemgetter(*names)

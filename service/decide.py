@@ -195,7 +195,7 @@ def _orders(rules: Rules, chart: Chart, in_hand: tuple[Use, ...], rulings: list[
                 "interval_days": nan if use.interval_days is None else use.interval_days,
                 "in_hand": use.in_hand,
             }
-            for name in section.decide(*(values[fact] for fact in section.facts)):
+            for name in section.decide(*section.asked(values)):
                 finding = Finding.of(section, name)
                 finding.order = use
                 finding.correctable = rulings is not None and not any(use is other for other in stopped)

@@ -111,11 +111,9 @@ class Decision:
 
     def _evidence(self) -> list[Evidence]:
         seen: dict[tuple[Any, ...], Evidence] = {}
-        definitions = self.rules.terms.facts
-        for name, fact in self.facts.worked_out():
-            if fact.evidence and "unlisted" not in definitions[name]:
-                for item in fact.evidence:
-                    seen.setdefault(_USED(item), item)
+        for fact in self.facts.worked_out(self.rules.listed):
+            for item in fact.evidence:
+                seen.setdefault(_USED(item), item)
         for item in self.facts.chart.refused:
             seen.setdefault(_REFUSED(item), item)
         return sorted(

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from fhir_profiles import Fact, load_yaml
+from fhir_profiles import load_yaml
 from fhir_profiles.fact import several
 from service.words import Words, amount, each, number_text
 
@@ -107,8 +107,8 @@ class Section:
     page: dict[str, Any]
     facts: tuple[str, ...] = ()
     decide: Callable[..., Any] | None = None
-    # Takes these facts of a patient's.
-    asked: Callable[[Mapping[str, Fact]], tuple[Fact, ...]] = field(init=False)
+    # Takes these facts of a patient's, or these attributes of an order's.
+    asked: Callable[[Mapping[str, Any]], tuple[Any, ...]] = field(init=False)
     # `<guideline>/<section>`, as findings name it.
     name: str = field(init=False)
     # Why a rule of an assessment holds: rule -> short | why -> its words.

@@ -4,7 +4,7 @@
 crosses, a sentence missing in a language, an order that no card could carry.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -65,6 +65,8 @@ class Rules:
     outcomes: Mapping[str, Any]
     orders: dict[str, Order]
     reasons: Mapping[str, Any]
+    # The facts whose evidence the assessment lists.
+    listed: Set[str]
     # Outcome codes that no logic decides: the section that words each.
     worded: Mapping[str, Section]
     # language -> a place as the pages write it -> the sources in it, as a card names them
@@ -118,6 +120,7 @@ def load_rules(market: str = "cn", package: str = "service.guidelines", leading:
         outcomes=outcomes,
         orders=orders,
         reasons=load_yaml(files("service").joinpath("reasons.yaml")),
+        listed={name for name, definition in terms.facts.items() if not definition.get("unlisted")},
         worded={code: section for section in reversed(sections) for code in section.outcomes},
         cited=_cited(guidelines[assessment.guideline].page["documents"], sections, gates, agents),
     )

@@ -35,13 +35,13 @@ def measurement(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
 def weighed(facts: Facts, name: str, definition: dict[str, Any], readings: Sequence[Measurement]) -> Fact:
     """The same of any results, such as were worked out from others."""
     worse = definition.get("worse")
-    unknown = definition.get("unknown", {})
     mildest, worst = _UNBOUNDED[worse]
-    mildest, worst = unknown.get("mildest", mildest), unknown.get("worst", worst)
+    if "unknown" in definition:
+        mildest, worst = definition["unknown"]["mildest"], definition["unknown"]["worst"]
     newest = latest(readings, worse)
     if newest is None:
         return Fact(mildest, worst, mildest)
-    if _not_comparable(facts, definition):
+    if "ages" in definition and _not_comparable(facts, definition["ages"]):
         return Fact(mildest, worst, mildest, tuple([as_evidence(name, definition, m, "age") for m in readings]))
     fresh = facts.within(newest.taken, definition["fresh"])
     if not fresh and definition.get("stale") != "at_least":
@@ -192,7 +192,7 @@ def _cockcroft_gault(facts: Facts, name: str, definition: dict[str, Any]) -> Fac
     creatinine, weight = facts[formula["creatinine"]], facts[formula["weight"]]
     if creatinine.shown is None or not weight.known:
         return None
-    years, sex_known = facts.age, facts.chart.person.sex
+    years, sex_known = facts.age(), facts.chart.person.sex
     if years is None or sex_known is None:
         return None
     assert isinstance(creatinine.presumed, float)
@@ -260,8 +260,7 @@ def bounds_of(reading: Measurement) -> tuple[float, float]:
     return value, value
 
 
-def _not_comparable(facts: Facts, definition: dict[str, Any]) -> bool:
+def _not_comparable(facts: Facts, ages: dict[str, Any]) -> bool:
     """Whether a result means nothing at this age."""
-    ages = definition.get("ages")
-    age = facts.age if ages else None
-    return bool(ages and age and (age[0] > ages["to"] or age[1] < ages["from"]))
+    age = facts.age()
+    return age is not None and bool(age[0] > ages["to"] or age[1] < ages["from"])

@@ -163,5 +163,7 @@ def _doubt(facts: Facts, definition: dict[str, Any]) -> _Doubt:
 
 def _outermost(judged: Sequence[_Judged], low: bool, doubt: _Doubt) -> _Judged:
     """Of those that count the lowest, or the highest."""
+    if len(judged) == 1:
+        return judged[0]
     counting = [item for item in judged if doubt.presumed or not item.beside]
     return min(counting, key=lambda item: item.reading.result.value * (1 if low else -1))

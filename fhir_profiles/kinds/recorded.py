@@ -13,7 +13,7 @@ __all__ = ["age", "condition", "days_since", "fracture", "menopause", "planned_p
 
 def age(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """Completed years; a birth date of year precision gives two ages, an unknown one any."""
-    years = facts.age
+    years = facts.age()
     if years is None:
         return Fact(0, inf, nan)
     return Fact(years[0], years[1], years[0], (), Evidence(fact=name, used=True, value=years[0], unit="a"))
@@ -31,7 +31,7 @@ def menopause(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """Whether menopause is still to come: a code, or age past which it is taken to be over (README, Menopause)."""
     after = _diagnoses(facts, [definition["after"]])
     before = _diagnoses(facts, [definition["before"]])
-    years = facts.age
+    years = facts.age()
     old = years is not None and years[0] >= definition["after_from_age"]["years"]
     if facts.chart.person.sex == "male" or (after and not before) or (old and not before):
         return Fact(False, False, False)

@@ -146,7 +146,8 @@ def _months(facts: Facts, items: list[Use]) -> tuple[float, float]:
             certain.append((item.start.last, sure))
         if maybe > item.start.first:
             possible.append((item.start.first, maybe))
-    return _union(certain), _union(possible)
+    shortest = _union(certain)
+    return shortest, shortest if possible == certain else _union(possible)
 
 
 def _union(spans: list[tuple[date, date]]) -> float:
