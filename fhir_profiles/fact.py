@@ -67,6 +67,7 @@ class Facts(dict[str, Fact]):
     ) -> None:
         self.chart, self.terms = chart, terms
         self.uses = chart.uses if with_drafts else chart.uses_without_drafts
+        self.medications_told = chart.medications_told
         self._kinds = kinds
         self._age: tuple[int, int] | None = None
         # Of each measurement the results that several facts look at, those worked out for it included.

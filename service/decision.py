@@ -17,7 +17,7 @@ __all__ = ["SEVERITY", "Decision", "Finding", "Opinion", "Tier", "Verdict"]
 SEVERITY = {"info": 0, "warning": 1, "critical": 2}
 
 
-class Tier(Struct, frozen=True):
+class Tier(Struct, frozen=True, gc=False):
     """The assessment: `tier` is None while it cannot be named, `rule` is then the page's rule for that."""
 
     tier: str | None
@@ -50,7 +50,7 @@ class Finding(Struct):
         return cls(section, outcome, outcome.indicator)
 
 
-class Verdict(Struct, frozen=True):
+class Verdict(Struct, frozen=True, gc=False):
     """An agent for this patient: what the table says of it; clear when it says nothing that stops."""
 
     agent: Agent
@@ -59,7 +59,7 @@ class Verdict(Struct, frozen=True):
     stopped: bool
 
 
-class Opinion(Struct, frozen=True):
+class Opinion(Struct, frozen=True, gc=False):
     """What another guideline would do from the same facts. `unsettled`: what is unknown and could change it."""
 
     section: Section

@@ -23,7 +23,7 @@ Standing = Literal["candidate", "listed", "in-hand"]
 Held = Literal["surely", "possibly"]
 
 
-class Subject(Struct, frozen=True):
+class Subject(Struct, frozen=True, gc=False):
     """A medicine to be judged: one that would be offered, one on the list, or the order in hand."""
 
     drug: str
@@ -73,7 +73,7 @@ class Gate:
         return "ask" if self.asks or (self.asks_quietly and standing == "candidate") else None
 
 
-class Ruling(Struct, frozen=True):
+class Ruling(Struct, frozen=True, gc=False):
     """What a row says of a subject. `result`: block | hold | caution | ask."""
 
     gate: Gate

@@ -20,7 +20,7 @@ from fhir_profiles.resources import Quantity
 __all__ = ["Reading", "adjusted", "evidence_of", "excretion", "readings", "summed"]
 
 
-class Reading(Struct, frozen=True):
+class Reading(Struct, frozen=True, gc=False):
     """A result, and the fact it is one of; `computed`: worked out here, not reported."""
 
     fact: str

@@ -50,7 +50,7 @@ def weighed(facts: Facts, name: str, definition: dict[str, Any], readings: Seque
     evidence = [shown if m is newest else as_evidence(name, definition, m, "superseded") for m in readings]
     low, high = bounds_of(newest)
     gentle, harsh = (high, low) if worse == "lower" else (low, high)
-    if not fresh or not facts.within(newest.taken, definition.get("clears", definition["fresh"])):
+    if not fresh or ("clears" in definition and not facts.within(newest.taken, definition["clears"])):
         harsh = worst
     elif worse is None and low != high:
         gentle = harsh = nan

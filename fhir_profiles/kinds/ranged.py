@@ -20,41 +20,46 @@ from fhir_profiles.kinds.measured import bounds_of, latest_fresh
 __all__ = ["against_own_range", "extreme", "out_of_range", "range_end"]
 
 
-class _Judged(Struct, frozen=True):
-    """A result with its limit; `beside`: uncorrected, and counting only as far as the correction is doubted."""
+class _Counts(Struct, frozen=True, gc=False):
+    """Whether a result counts; an uncorrected one, beside a corrected one, as far as the correction is doubted."""
 
-    reading: Reading
-    limit: float
-    beside: bool
-
-
-class _Doubt(Struct, frozen=True):
     surely: bool
     possibly: bool
     presumed: bool
 
 
+_IN_FULL = _Counts(surely=True, possibly=True, presumed=True)
+
+
+class _Judged(Struct, frozen=True, gc=False):
+    """A result with its limit, and whether it counts."""
+
+    reading: Reading
+    limit: float
+    counts: _Counts
+
+
 def out_of_range(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """Whether what decides lies below (`side: low`) or above its range; too old to clear, it may still be outside."""
     base, low = facts[definition["of"]], definition["side"] == "low"
-    judged, doubt = _judged(facts, definition), _doubt(facts, definition)
+    judged = _judged(facts, definition)
     if not judged:
         return Fact(False, True, False, base.evidence)
     surely = possibly = likely = False
     seen = []
     for item in judged:
-        reading, limit, beside = item.reading, item.limit, item.beside
+        reading, limit, counts = item.reading, item.limit, item.counts
         least, most = bounds_of(reading.result)
         sure = most < limit if low else least > limit
         beyond = sure or (reading.result.value < limit if low else reading.result.value > limit)
-        surely = surely or (sure and (doubt.surely or not beside))
-        likely = likely or (beyond and (doubt.presumed or not beside))
-        possibly = possibly or ((least < limit if low else most > limit) and (doubt.possibly or not beside))
-        if reading.fact != definition["of"] or (beyond and (doubt.presumed or not beside)):
+        surely = surely or (sure and counts.surely)
+        likely = likely or (beyond and counts.presumed)
+        possibly = possibly or ((least < limit if low else most > limit) and counts.possibly)
+        if reading.fact != definition["of"] or (beyond and counts.presumed):
             seen.append(evidence_of(facts, reading))
     clears = facts.terms.facts[definition["of"]].get("clears")
     stale = clears is not None and not facts.within(judged[0].reading.result.taken, clears)
-    shown = evidence_of(facts, _outermost(judged, low, doubt).reading)
+    shown = evidence_of(facts, _outermost(judged, low).reading)
     return Fact(surely, possibly or stale, likely, (*seen, *base.evidence), shown)
 
 
@@ -62,7 +67,7 @@ def range_end(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """The limit that another fact was judged by; NaN where there was none."""
     by = facts.terms.facts[definition["of"]]
     judged = _judged(facts, by)
-    limit = _outermost(judged, by["side"] == "low", _doubt(facts, by)).limit if judged else nan
+    limit = _outermost(judged, by["side"] == "low").limit if judged else nan
     return Fact(limit, limit, limit, (), Evidence(fact=name, used=True, value=limit, unit=definition["unit"]))
 
 
@@ -71,7 +76,7 @@ def extreme(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     found = _deciding(facts, definition, lambda _: nan)
     if not found:
         return Fact(nan, nan, nan)
-    reading = _outermost(found, definition["side"] == "low", _doubt(facts, definition)).reading
+    reading = _outermost(found, definition["side"] == "low").reading
     return Fact(*(reading.result.value,) * 3, (), evidence_of(facts, reading))
 
 
@@ -118,7 +123,8 @@ def _judged(facts: Facts, definition: dict[str, Any]) -> list[_Judged]:
 
 def _deciding(facts: Facts, definition: dict[str, Any], limit: Callable[[Reading], float | None]) -> list[_Judged]:
     """The results of the newest day that decide, each with its limit; a result without one decides nothing."""
-    definitions = facts.terms.facts
+    definitions, doubted = facts.terms.facts, definition.get("doubted", _NEVER)
+    doubts = [facts[of] for of in doubted["by"]]
     for of_day in _newest_first(facts, definition.get("order") or [definition["of"]]):
         judged = [
             (reading, end)
@@ -128,9 +134,9 @@ def _deciding(facts: Facts, definition: dict[str, Any], limit: Callable[[Reading
         ]
         if judged:
             first, _ = judged[0]
-            counting = {first.fact: False}
-            if definition.get("doubted", {}).get("fact") in counting:
-                counting[definition["of"]] = True
+            counting = {first.fact: _IN_FULL}
+            if doubted["fact"] == first.fact:
+                counting[definition["of"]] = _as_doubted(doubts)
             return [
                 _Judged(reading, end, counting[reading.fact]) for reading, end in judged if reading.fact in counting
             ]
@@ -150,20 +156,21 @@ def _newest_first(facts: Facts, order: Sequence[str]) -> list[list[Reading]]:
     return found
 
 
-def _doubt(facts: Facts, definition: dict[str, Any]) -> _Doubt:
-    """Whether a correction is unreliable in this patient."""
-    surely = possibly = presumed = False
-    for of in definition.get("doubted", {}).get("by", ()):
-        by = facts[of]
-        surely = surely or by.mildest is True
-        possibly = possibly or by.worst is True
-        presumed = presumed or by.presumed is True
-    return _Doubt(surely, possibly, presumed)
+def _as_doubted(doubts: Sequence[Fact]) -> _Counts:
+    return _Counts(
+        surely=any(fact.mildest is True for fact in doubts),
+        possibly=any(fact.worst is True for fact in doubts),
+        presumed=any(fact.presumed is True for fact in doubts),
+    )
 
 
-def _outermost(judged: Sequence[_Judged], low: bool, doubt: _Doubt) -> _Judged:
+# Where no correction is doubted.
+_NEVER: dict[str, Any] = {"fact": None, "by": ()}
+
+
+def _outermost(judged: Sequence[_Judged], low: bool) -> _Judged:
     """Of those that count the lowest, or the highest."""
     if len(judged) == 1:
         return judged[0]
-    counting = [item for item in judged if doubt.presumed or not item.beside]
+    counting = [item for item in judged if item.counts.presumed]
     return min(counting, key=lambda item: item.reading.result.value * (1 if low else -1))
