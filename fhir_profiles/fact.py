@@ -12,7 +12,7 @@ that function's parameters.
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from datetime import date, timedelta
 from functools import lru_cache
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -24,7 +24,7 @@ from fhir_profiles.terminology import Terminology
 if TYPE_CHECKING:
     from fhir_profiles.blank import Blank
 
-__all__ = ["MILDEST", "PRESUMED", "WORST", "Fact", "Facts", "Kind", "Value", "partial_date", "several"]
+__all__ = ["Fact", "Facts", "Kind", "Value", "partial_date", "several"]
 
 Value = float | bool | str
 
@@ -46,9 +46,6 @@ class Fact(Struct, frozen=True, gc=False):
         """Whether the record settles it (a NaN settles nothing)."""
         return self.mildest == self.worst
 
-
-# The three readings of a fact, as functions of it.
-MILDEST, WORST, PRESUMED = attrgetter("mildest"), attrgetter("worst"), attrgetter("presumed")
 
 Kind = Callable[["Facts", str, dict[str, Any]], Fact]
 

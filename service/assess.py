@@ -8,7 +8,6 @@ would settle them.
 from math import inf
 
 from fhir_profiles import Fact, Facts
-from fhir_profiles.fact import MILDEST, PRESUMED, WORST
 from service.decision import Finding, Opinion, Tier
 from service.pages import Section
 from service.rules import Rules
@@ -47,7 +46,9 @@ def _worked_out(section: Section, triples: tuple[Fact, ...]) -> tuple[str, str, 
     """The rule that holds as presumed, at the mildest and at the worst; the logic runs once for readings that agree."""
     decide = section.decide
     assert decide is not None
-    presumed, mildest, worst = tuple(map(PRESUMED, triples)), tuple(map(MILDEST, triples)), tuple(map(WORST, triples))
+    presumed = [fact.presumed for fact in triples]
+    mildest = [fact.mildest for fact in triples]
+    worst = [fact.worst for fact in triples]
     rule = decide(*presumed)
     return (
         rule,

@@ -6,7 +6,6 @@ from typing import Any
 
 from fhir_profiles import KINDS, Chart, Facts
 from fhir_profiles.chart import Use
-from fhir_profiles.fact import PRESUMED, WORST
 from service.assess import SILENT, as_facts, asked_by_tier, opinion_of, own_opinion, tier_of
 from service.decision import SEVERITY, Decision, Finding, Verdict
 from service.gates import Ruling, Subject, rulings_of
@@ -120,13 +119,13 @@ def _run(section: Section, facts: Facts, hook: str) -> list[Finding]:
         return []
     assert section.decide is not None
     triples = section.asked(facts)
-    names = section.decide(*map(PRESUMED, triples))
+    names = section.decide(*[fact.presumed for fact in triples])
     if section.asks:
-        possible = set(section.decide(*map(WORST, triples))).difference(names)
+        possible = set(section.decide(*[fact.worst for fact in triples])).difference(names)
         if possible:
             unknown = [name for name, fact in zip(section.facts, triples, strict=True) if not fact.known]
             names = [*names, *(section.asks[name] for name in unknown if name in section.asks)]
-    return [Finding.of(section, name) for name in dict.fromkeys(names)]
+    return [Finding.of(section, name) for name in dict.fromkeys(names)] if names else []
 
 
 def _named(rules: Rules, code: str) -> Finding:
@@ -151,11 +150,11 @@ def _goes_on(use: Use, chart: Chart) -> bool:
 
 
 def _verdicts(agents: list[Agent], rulings: list[Ruling]) -> list[Verdict]:
-    of_agent: dict[str | None, list[Ruling]] = {agent.id: [] for agent in agents}
+    of_agent: dict[str | None, tuple[Ruling, ...]] = {}
     for ruling in rulings:
-        of_agent.setdefault(ruling.subject.agent, []).append(ruling)
-    abouts = ((agent, tuple(of_agent[agent.id])) for agent in agents)
-    return [Verdict(agent, about, any(ruling.result in _STOPPING for ruling in about)) for agent, about in abouts]
+        of_agent[ruling.subject.agent] = (*of_agent.get(ruling.subject.agent, ()), ruling)
+    stopped = {ruling.subject.agent for ruling in rulings if ruling.result in _STOPPING}
+    return [Verdict(agent, of_agent.get(agent.id, ()), agent.id in stopped) for agent in agents]
 
 
 def _from_rulings(rules: Rules, rulings: list[Ruling], missing: list[str]) -> list[Finding]:

@@ -226,9 +226,9 @@ class Table:
 
 def rulings_of(rows: Iterable[About], facts: Facts, idle: Collection[str]) -> list[Ruling]:
     """What the rows say of their subjects. `idle` are those that have nothing to say where nothing is on record."""
-    rulings = []
+    rulings, touched = [], facts.touched
     for gate, subjects in rows:
-        if gate.id in idle and gate.fact not in facts.touched:
+        if gate.id in idle and gate.fact not in touched:
             continue
         fact = facts[gate.fact]
         held = gate.holds(fact)
