@@ -69,6 +69,7 @@ class Facts(dict[str, Fact]):
         self._age: tuple[int, int] | None = None
         # Of each measurement the results that several facts look at, those worked out for it included.
         self.readings: dict[str, list[Any]] = {}
+        # The same of several measurements, those of one day together, the newest first.
         self.days: dict[tuple[str, ...], list[list[Any]]] = {}
         # Those on which the record has something to say.
         self.touched: Set[str] = terms.facts.keys()

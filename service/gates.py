@@ -209,7 +209,7 @@ class Table:
             if drug in gate.drugs and by_route and (gate.candidates or not candidate):
                 yield place
 
-    def rows_about(self, held: Iterable[Subject], *, weighed: bool) -> list[About]:
+    def rows_about(self, held: Collection[Subject], *, weighed: bool) -> list[About]:
         """Every row about one of those held, or about an agent where these are weighed, in the table's order."""
         if weighed and not held:
             return self._about_agents

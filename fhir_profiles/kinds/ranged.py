@@ -144,7 +144,7 @@ def _deciding(facts: Facts, definition: dict[str, Any], limit: Callable[[Reading
 
 
 def _newest_first(facts: Facts, order: Sequence[str]) -> list[list[Reading]]:
-    """The results of some measurements, those of one day together."""
+    """The results of some measurements, those of one day together, the newest first."""
     found = facts.days.get(key := tuple(order))
     if found is None:
         of_day: dict[When, list[Reading]] = {}
