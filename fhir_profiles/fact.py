@@ -9,24 +9,30 @@ Each `kind` in `facts/*.yaml` is one function of `fhir_profiles.kinds`; the entr
 that function's parameters.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Set
-from datetime import timedelta
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from datetime import date, timedelta
+from functools import lru_cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from fhir_profiles.chart import Chart, Evidence, Use
-from fhir_profiles.dates import When, completed_years
+from fhir_profiles.dates import When, add_months, completed_years
 from fhir_profiles.terminology import Terminology
 
 if TYPE_CHECKING:
     from fhir_profiles.blank import Blank
 
-__all__ = ["MILDEST", "PRESUMED", "WORST", "Fact", "Facts", "Kind", "Value", "partial_date"]
+__all__ = ["Fact", "Facts", "Kind", "Value", "partial_date", "several"]
 
 Value = float | bool | str
 
+_DAYS = 1 << 12  # those of eleven years
+_WINDOWS = 1 << 6  # more than there are lengths of time in the data files, for two days
 
-class Fact(NamedTuple):
+
+class Fact(Struct, frozen=True, gc=False):
     """One answer. `shown` is the evidence whose value and date a sentence may print."""
 
     mildest: Value
@@ -40,9 +46,6 @@ class Fact(NamedTuple):
         """Whether the record settles it (a NaN settles nothing)."""
         return self.mildest == self.worst
 
-
-# The three readings of a fact, as functions of it.
-MILDEST, WORST, PRESUMED = attrgetter("mildest"), attrgetter("worst"), attrgetter("presumed")
 
 Kind = Callable[["Facts", str, dict[str, Any]], Fact]
 
@@ -61,56 +64,67 @@ class Facts(dict[str, Fact]):
     ) -> None:
         self.chart, self.terms = chart, terms
         self.uses = chart.uses if with_drafts else chart.uses_without_drafts
+        self.medications_told = chart.medications_told
         self._kinds = kinds
+        self._age: tuple[int, int] | None = None
         # Of each measurement the results that several facts look at, those worked out for it included.
         self.readings: dict[str, list[Any]] = {}
-        self._touched: Set[str] = terms.facts.keys()
+        # The same of several measurements, those of one day together, the newest first.
+        self.days: dict[tuple[str, ...], list[list[Any]]] = {}
+        # Those on which the record has something to say.
+        self.touched: Set[str] = terms.facts.keys()
         if blank is not None:
             super().__init__(blank.facts)
-            self._touched = blank.touched(chart, self.uses)
-            for name in self._touched:
+            self.touched = blank.touched(chart, self.uses)
+            for name in self.touched:
                 self.pop(name, None)
 
     def __missing__(self, name: str) -> Fact:
-        fact = self[name] = self.work_out(name, self.terms.facts[name])
+        definition = self.terms.facts[name]
+        fact = self[name] = self._kinds[definition["kind"]](self, name, definition)
         return fact
 
     def work_out(self, name: str, definition: dict[str, Any]) -> Fact:
         """A fact by a definition that need not be its own, and not kept."""
         return self._kinds[definition["kind"]](self, name, definition)
 
-    def of(self, names: Iterable[str]) -> list[Fact]:
-        """Several facts, in their order."""
-        return list(map(self.__getitem__, names))
-
     def uses_of(self, drugs: Collection[str]) -> list[Use]:
         """The uses of these medicines."""
         return [use for use in self.uses if use.drug in drugs]
 
-    def touched(self, names: Iterable[str]) -> bool:
-        """Whether the record has something to say on any of these facts."""
-        return not self._touched.isdisjoint(names)
-
-    def worked_out(self) -> list[tuple[str, Fact]]:
-        """The facts asked for so far, by name."""
-        return [(name, self[name]) for name in sorted(self._touched) if name in self]
+    def worked_out(self, among: Set[str]) -> list[Fact]:
+        """Those of some facts that were asked for so far, in the order of their names."""
+        return [self[name] for name in sorted(self.touched & among & self.keys())]
 
     def age(self) -> tuple[int, int] | None:
         """Completed years today, youngest and oldest possible."""
-        birth = self.chart.person.birth
-        if birth is None:
-            return None
-        return completed_years(birth.last, self.chart.today), completed_years(birth.first, self.chart.today)
+        if self._age is None and (birth := self.chart.person.birth) is not None:
+            today = self.chart.today
+            self._age = completed_years(birth.last, today), completed_years(birth.first, today)
+        return self._age
 
     def within(self, day: When, window: dict[str, Any]) -> bool:
         """Whether a day surely lies within a window of months or days before today."""
         if "days" in window:
             return self.chart.today - day.first <= timedelta(days=window["days"])
-        today, first = self.chart.today, day.first
-        apart = (today.year - first.year) * 12 + today.month - first.month
-        return bool((apart, today.day) <= (window["months"], first.day))
+        return day.first >= _months_before(self.chart.today, window["months"])
 
 
+@lru_cache(_WINDOWS)
+def _months_before(today: date, months: int) -> date:
+    """The day so many months ago; where that month is too short for it, the first of the next."""
+    reached = add_months(today, -months)
+    return reached if reached.day == today.day else reached + timedelta(days=1)
+
+
+def several(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """What takes these of the facts, in this order."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda facts: tuple(facts[name] for name in names)
+
+
+@lru_cache(_DAYS)
 def partial_date(day: When) -> str:
     """A date of month or year precision, as it was written."""
     text = day.first.isoformat()

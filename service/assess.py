@@ -8,7 +8,6 @@ would settle them.
 from math import inf
 
 from fhir_profiles import Fact, Facts
-from fhir_profiles.fact import MILDEST, PRESUMED, WORST
 from service.decision import Finding, Opinion, Tier
 from service.pages import Section
 from service.rules import Rules
@@ -23,12 +22,9 @@ SILENT = "silent"
 def tier_of(section: Section, facts: Facts) -> Tier:
     """The tier as presumed, between its two corners; None where the fact that settles it is missing and it is not the
     highest already."""
-    triples = facts.of(section.facts)
-    assert section.decide is not None
     rules, order = section.page["rules"], section.page["tiers"]
-    at_least = rules[section.decide(*map(MILDEST, triples))]["tier"]
-    at_most = rules[section.decide(*map(WORST, triples))]["tier"]
-    rule = section.decide(*map(PRESUMED, triples))
+    rule, *corners = _worked_out(section, section.asked(facts))
+    at_least, at_most = (rules[corner]["tier"] for corner in corners)
     tier = rules[rule]["tier"]
     if tier != order[-1] and facts[section.page["settled_by"]].worst == -inf:
         return Tier(None, section.page["unsettled"], at_least, at_most)
@@ -37,15 +33,28 @@ def tier_of(section: Section, facts: Facts) -> Tier:
 
 def opinion_of(section: Section, facts: Facts) -> Opinion:
     """A guideline's advice, as presumed; the facts that could change it where its corners differ."""
-    assert section.decide is not None
-    triples = facts.of(section.facts)
+    triples = section.asked(facts)
     advice = section.page["rules"]
-    rule = section.decide(*map(PRESUMED, triples))
-    least, most = tuple(map(MILDEST, triples)), tuple(map(WORST, triples))
+    rule, least, most = _worked_out(section, triples)
     unsettled: tuple[str, ...] = ()
-    if least != most and advice[section.decide(*least)]["advice"] != advice[section.decide(*most)]["advice"]:
-        unsettled = tuple(name for name in section.facts if not facts[name].known)
+    if least != most and advice[least]["advice"] != advice[most]["advice"]:
+        unsettled = tuple(name for name, fact in zip(section.facts, triples, strict=True) if not fact.known)
     return Opinion(section, rule, advice[rule]["advice"], unsettled)
+
+
+def _worked_out(section: Section, triples: tuple[Fact, ...]) -> tuple[str, str, str]:
+    """The rule that holds as presumed, at the mildest and at the worst; the logic runs once for readings that agree."""
+    decide = section.decide
+    assert decide is not None
+    presumed = [fact.presumed for fact in triples]
+    mildest = [fact.mildest for fact in triples]
+    worst = [fact.worst for fact in triples]
+    rule = decide(*presumed)
+    return (
+        rule,
+        rule if mildest == presumed else decide(*mildest),
+        rule if worst == presumed else decide(*worst),
+    )
 
 
 def own_opinion(rules: Rules, tier: Tier) -> Opinion:

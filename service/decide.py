@@ -6,16 +6,16 @@ from typing import Any
 
 from fhir_profiles import KINDS, Chart, Facts
 from fhir_profiles.chart import Use
-from fhir_profiles.fact import PRESUMED, WORST
 from service.assess import SILENT, as_facts, asked_by_tier, opinion_of, own_opinion, tier_of
 from service.decision import SEVERITY, Decision, Finding, Verdict
-from service.gates import Ruling, Subject
+from service.gates import Ruling, Subject, rulings_of
 from service.pages import Section
 from service.rules import Agent, Rules
 
 __all__ = ["decide"]
 
 _GOING_ON = frozenset({"active", "planned"})
+_STOPPING = frozenset({"block", "hold", "ask"})
 
 
 def decide(
@@ -52,14 +52,13 @@ def decide(
     led = advice != own.advice
     weighed = advice != "monitor" if led else tier.tier in rules.guideline.page["candidates"]["tiers"]
     weighed = weighed and facts[rules.guideline.page["candidates"]["unless"]].presumed is False
-    candidates = [Subject(agent.drug, agent.route, "candidate", agent.id) for agent in rules.agents if weighed]
-    rulings = rules.table.rule_on([*candidates, *_held(rules, chart, in_hand)], facts)
-    verdicts = [_verdict(agent, rulings) for agent in rules.agents if weighed]
+    idle = rules.idle[chart.told]
+    rulings = rulings_of(rules.table.rows_about(_held(rules, chart, in_hand), weighed=weighed), facts, idle)
+    verdicts = _verdicts(rules.agents, rulings) if weighed else []
     # From here on a section may ask for it as for any fact.
     facts.update(as_facts(rules, tier, before or tier, advice))
-    idle = rules.idle[chart.told]
     for section in rules.sections:
-        if section.name not in idle or facts.touched(section.facts):
+        if section.name not in idle or not facts.touched.isdisjoint(section.facts):
             findings += _run(section, facts, hook)
     others = [said for said in (own, *opinions) if said.advice != advice]
     if others and tier.tier is not None:
@@ -104,7 +103,8 @@ def _outside(rules: Rules, facts: Facts, hook: str, in_hand: tuple[Use, ...], st
     _ = [facts[name] for name in rules.assessment.facts]
     (section,) = (section for section in rules.sections if section.stem == stem)
     findings = _run(section, facts, hook)
-    rulings = rules.table.rule_on(_held(rules, facts.chart, in_hand), facts)
+    rows = rules.table.rows_about(_held(rules, facts.chart, in_hand), weighed=False)
+    rulings = rulings_of(rows, facts, rules.idle[facts.chart.told])
     # Nothing is suggested here: other doses hold.
     findings += [*_from_rulings(rules, rulings, []), *_orders(rules, facts.chart, in_hand, None)]
     findings = [finding for finding in findings if finding.section is section or finding.indicator == "critical"]
@@ -118,20 +118,19 @@ def _run(section: Section, facts: Facts, hook: str) -> list[Finding]:
     if hook not in section.hooks:
         return []
     assert section.decide is not None
-    triples = facts.of(section.facts)
-    names = list(section.decide(*map(PRESUMED, triples)))
+    triples = section.asked(facts)
+    names = section.decide(*[fact.presumed for fact in triples])
     if section.asks:
-        possible = set(section.decide(*map(WORST, triples))) - set(names)
+        possible = set(section.decide(*[fact.worst for fact in triples])).difference(names)
         if possible:
             unknown = [name for name, fact in zip(section.facts, triples, strict=True) if not fact.known]
-            names += [section.asks[name] for name in unknown if name in section.asks]
-    return [Finding.of(section, name) for name in dict.fromkeys(names)]
+            names = [*names, *(section.asks[name] for name in unknown if name in section.asks)]
+    return [Finding.of(section, name) for name in dict.fromkeys(names)] if names else []
 
 
 def _named(rules: Rules, code: str) -> Finding:
     """The finding of a code that no logic decides, from the page that words it (the loader has seen that one does)."""
-    sections = (section for guideline in rules.guidelines.values() for section in guideline.sections)
-    return Finding.of(next(section for section in sections if code in section.outcomes), code)
+    return Finding.of(rules.worded[code], code)
 
 
 # -- tables and orders -----------------------------------------------------------------------------
@@ -150,9 +149,12 @@ def _goes_on(use: Use, chart: Chart) -> bool:
     return use.state in _GOING_ON and (use.end is None or use.end.last >= chart.today)
 
 
-def _verdict(agent: Agent, rulings: list[Ruling]) -> Verdict:
-    about = tuple(ruling for ruling in rulings if ruling.subject.agent == agent.id)
-    return Verdict(agent, about, any(ruling.result in ("block", "hold", "ask") for ruling in about))
+def _verdicts(agents: list[Agent], rulings: list[Ruling]) -> list[Verdict]:
+    of_agent: dict[str | None, tuple[Ruling, ...]] = {}
+    for ruling in rulings:
+        of_agent[ruling.subject.agent] = (*of_agent.get(ruling.subject.agent, ()), ruling)
+    stopped = {ruling.subject.agent for ruling in rulings if ruling.result in _STOPPING}
+    return [Verdict(agent, of_agent.get(agent.id, ()), agent.id in stopped) for agent in agents]
 
 
 def _from_rulings(rules: Rules, rulings: list[Ruling], missing: list[str]) -> list[Finding]:
@@ -192,7 +194,7 @@ def _orders(rules: Rules, chart: Chart, in_hand: tuple[Use, ...], rulings: list[
                 "interval_days": nan if use.interval_days is None else use.interval_days,
                 "in_hand": use.in_hand,
             }
-            for name in section.decide(*(values[fact] for fact in section.facts)):
+            for name in section.decide(*section.asked(values)):
                 finding = Finding.of(section, name)
                 finding.order = use
                 finding.correctable = rulings is not None and not any(use is other for other in stopped)

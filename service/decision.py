@@ -1,6 +1,7 @@
 """What a decision is made of: the tier, the findings, the agents, and the evidence behind them."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
@@ -16,7 +17,7 @@ __all__ = ["SEVERITY", "Decision", "Finding", "Opinion", "Tier", "Verdict"]
 SEVERITY = {"info": 0, "warning": 1, "critical": 2}
 
 
-class Tier(Struct, frozen=True):
+class Tier(Struct, frozen=True, gc=False):
     """The assessment: `tier` is None while it cannot be named, `rule` is then the page's rule for that."""
 
     tier: str | None
@@ -49,7 +50,7 @@ class Finding(Struct):
         return cls(section, outcome, outcome.indicator)
 
 
-class Verdict(Struct, frozen=True):
+class Verdict(Struct, frozen=True, gc=False):
     """An agent for this patient: what the table says of it; clear when it says nothing that stops."""
 
     agent: Agent
@@ -58,7 +59,7 @@ class Verdict(Struct, frozen=True):
     stopped: bool
 
 
-class Opinion(Struct, frozen=True):
+class Opinion(Struct, frozen=True, gc=False):
     """What another guideline would do from the same facts. `unsettled`: what is unknown and could change it."""
 
     section: Section
@@ -93,11 +94,13 @@ class Decision:
 
     def unusable(self) -> list[Evidence]:
         """What was on record and could not be used, as far as a clinician should know of it."""
-        told = {"always": True, "never": False}
+        reasons, missing = self.rules.reasons, self.missing
         return [
             item
             for item in self.evidence()
-            if item.reason and told.get(self.rules.reasons[item.reason]["told"], item.fact in self.missing)
+            if item.reason
+            and (told := reasons[item.reason]["told"]) != "never"
+            and (told == "always" or item.fact in missing)
         ]
 
     def evidence(self) -> list[Evidence]:
@@ -108,12 +111,16 @@ class Decision:
 
     def _evidence(self) -> list[Evidence]:
         seen: dict[tuple[Any, ...], Evidence] = {}
-        for name, fact in self.facts.worked_out():
-            if not self.rules.terms.facts[name].get("unlisted"):
-                for item in fact.evidence:
-                    seen.setdefault((item.fact, item.resource, item.site, item.value, item.date, item.drug), item)
+        for fact in self.facts.worked_out(self.rules.listed):
+            for item in fact.evidence:
+                seen.setdefault(_USED(item), item)
         for item in self.facts.chart.refused:
-            seen.setdefault((item.fact, item.resource, item.site, item.reason, item.date, item.drug), item)
+            seen.setdefault(_REFUSED(item), item)
         return sorted(
             seen.values(), key=lambda item: (item.fact, item.date or "", item.resource or "", item.site or "")
         )
+
+
+# What tells one piece of evidence from another.
+_USED = attrgetter("fact", "resource", "site", "value", "date", "drug")
+_REFUSED = attrgetter("fact", "resource", "site", "reason", "date", "drug")

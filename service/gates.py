@@ -4,7 +4,7 @@ The best case blocks: ruled out. Only the worst case blocks: ask first, and do n
 Each agent is judged by itself; nothing is offered because another is blocked.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import eq, gt, lt
 from typing import Any, Literal
@@ -17,12 +17,13 @@ from fhir_profiles.chart import Use
 from service.pages import Basis, Indicator
 from service.words import Words
 
-__all__ = ["Gate", "Ruling", "Subject", "Table", "compile_gates"]
+__all__ = ["About", "Gate", "Ruling", "Subject", "Table", "compile_gates", "rulings_of"]
 
 Standing = Literal["candidate", "listed", "in-hand"]
+Held = Literal["surely", "possibly"]
 
 
-class Subject(Struct, frozen=True):
+class Subject(Struct, frozen=True, gc=False):
     """A medicine to be judged: one that would be offered, one on the list, or the order in hand."""
 
     drug: str
@@ -43,7 +44,7 @@ class Gate:
     candidates: bool
     quiet_candidates: bool
     fact: str
-    test: str
+    compare: Callable[[Any, Any], bool]
     limit: Any
     unit: str
     unclear_counts: bool
@@ -57,8 +58,22 @@ class Gate:
     says: str
     where: str
 
+    def holds(self, fact: Fact) -> Held | None:
+        """Whether what the row is about is so, surely or possibly; None where it is not."""
+        if self.compare(fact.mildest, self.limit) or (self.unclear_counts and _is_unclear(fact)):
+            return "surely"
+        return "possibly" if self.compare(fact.worst, self.limit) else None
 
-class Ruling(Struct, frozen=True):
+    def result(self, standing: Standing, held: Held) -> str | None:
+        """What the row does to a medicine, given how far it holds."""
+        if held == "surely":
+            return self.then
+        if standing == "listed":
+            return None
+        return "ask" if self.asks or (self.asks_quietly and standing == "candidate") else None
+
+
+class Ruling(Struct, frozen=True, gc=False):
     """What a row says of a subject. `result`: block | hold | caution | ask."""
 
     gate: Gate
@@ -78,6 +93,10 @@ class Ruling(Struct, frozen=True):
     def indicator(self) -> str:
         """How loud the row is: for a drug on the list or in hand, or for one merely considered."""
         return self.gate.indicator["candidate" if self.subject.standing == "candidate" else "listed"]
+
+
+# A row, and those of the subjects that it is about.
+About = tuple[Gate, tuple[Subject, ...]]
 
 
 class _Limit(Struct, forbid_unknown_fields=True):
@@ -152,7 +171,7 @@ def _gate(row: _Row, terms: Terminology) -> Gate:
         candidates=row.candidates,
         quiet_candidates=row.quiet_candidates,
         fact=row.when,
-        test=test,
+        compare=_TESTS[test],
         limit=limit.value if isinstance(limit, _Limit) else limit,
         unit=limit.unit if isinstance(limit, _Limit) else "",
         unclear_counts=row.unclear == "counts",
@@ -169,10 +188,10 @@ def _gate(row: _Row, terms: Terminology) -> Gate:
 
 
 class Table:
-    """Every row, in the order of the pages, each found by the medicine it is about."""
+    """Every row, in the order of the pages, each found by the medicine it is about; `agents` could be offered."""
 
-    def __init__(self, gates: Iterable[Gate]) -> None:
-        self.gates = tuple(gates)
+    def __init__(self, gates: Iterable[Gate], agents: Iterable[Subject]) -> None:
+        self.gates, self.agents = tuple(gates), tuple(agents)
         self.drugs = frozenset().union(*(gate.drugs for gate in self.gates))
         self._routes = frozenset().union(*(gate.except_routes | (gate.routes or frozenset()) for gate in self.gates))
         self._about = {
@@ -181,6 +200,7 @@ class Table:
             for route in (None, *self._routes)
             for candidate in (False, True)
         }
+        self._about_agents = self._rows_about(self.agents)
 
     def _rows(self, drug: str, route: str | None, candidate: bool) -> Iterator[int]:
         """The places of the rows about a drug by a route, of those considered or of those on the list and in hand."""
@@ -189,39 +209,37 @@ class Table:
             if drug in gate.drugs and by_route and (gate.candidates or not candidate):
                 yield place
 
-    def rule_on(self, subjects: Iterable[Subject], facts: Facts) -> list[Ruling]:
-        """Every row that says something of a subject, in the table's order."""
+    def rows_about(self, held: Collection[Subject], *, weighed: bool) -> list[About]:
+        """Every row about one of those held, or about an agent where these are weighed, in the table's order."""
+        if weighed and not held:
+            return self._about_agents
+        return self._rows_about([*self.agents, *held] if weighed else held)
+
+    def _rows_about(self, subjects: Iterable[Subject]) -> list[About]:
         about: dict[int, list[Subject]] = {}
         for subject in subjects:
             route = subject.route if subject.route in self._routes else None
             for place in self._about.get((subject.drug, route, subject.standing == "candidate"), ()):
                 about.setdefault(place, []).append(subject)
-        rulings = []
-        for place in sorted(about):
-            gate = self.gates[place]
-            fact = facts[gate.fact]
-            surely = _holds(gate, fact.mildest) or (gate.unclear_counts and _is_unclear(fact))
-            if surely or _holds(gate, fact.worst):
-                found = ((subject, _result(gate, subject, surely)) for subject in about[place])
-                rulings += [Ruling(gate, subject, fact, result) for subject, result in found if result is not None]
-        return rulings
+        return [(self.gates[place], tuple(about[place])) for place in sorted(about)]
+
+
+def rulings_of(rows: Iterable[About], facts: Facts, idle: Collection[str]) -> list[Ruling]:
+    """What the rows say of their subjects. `idle` are those that have nothing to say where nothing is on record."""
+    rulings, touched = [], facts.touched
+    for gate, subjects in rows:
+        if gate.id in idle and gate.fact not in touched:
+            continue
+        fact = facts[gate.fact]
+        held = gate.holds(fact)
+        if held is not None:
+            found = ((subject, gate.result(subject.standing, held)) for subject in subjects)
+            rulings += [Ruling(gate, subject, fact, result) for subject, result in found if result is not None]
+    return rulings
 
 
 def _is_unclear(fact: Fact) -> bool:
     return any(item.use == "unclear" for item in fact.evidence)
-
-
-def _result(gate: Gate, subject: Subject, surely: bool) -> str | None:
-    """What a row does to a subject that it holds for, surely or possibly."""
-    if surely:
-        return gate.then
-    if subject.standing == "listed":
-        return None
-    return "ask" if gate.asks or (gate.asks_quietly and subject.standing == "candidate") else None
-
-
-def _holds(gate: Gate, value: Any) -> bool:
-    return bool(_TESTS[gate.test](value, gate.limit))
 
 
 _TESTS = {"below": lt, "above": gt, "is": eq}

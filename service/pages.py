@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.resources.abc import Traversable
+from types import FunctionType
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
 from fhir_profiles import load_yaml
+from fhir_profiles.fact import several
 from service.words import Words, amount, each, number_text
 
 __all__ = [
@@ -105,16 +107,21 @@ class Section:
     page: dict[str, Any]
     facts: tuple[str, ...] = ()
     decide: Callable[..., Any] | None = None
+    # Takes these facts of a patient's, or these attributes of an order's.
+    asked: Callable[[Mapping[str, Any]], tuple[Any, ...]] = field(init=False)
+    # `<guideline>/<section>`, as findings name it.
+    name: str = field(init=False)
     # Why a rule of an assessment holds: rule -> short | why -> its words.
     reasons: dict[str, dict[str, Words]] = field(default_factory=dict)
 
-    @property
-    def name(self) -> str:
-        """`<guideline>/<section>`, as findings name it."""
-        return f"{self.guideline}/{self.stem}"
+    def __post_init__(self) -> None:
+        self.name = f"{self.guideline}/{self.stem}"
 
     def settle(self) -> None:
-        """Fill the page's numbers into its sentences: what is left to fill is of the patient."""
+        """Fill the page's numbers into its sentences and its logic: what is left to fill is of the patient."""
+        if self.decide is not None:
+            self.decide = _bound(self.decide, self.numbers)
+            self.asked = several(self.facts)
         for name, outcome in self.outcomes.items():
             sentences = [words for words in (outcome.summary, outcome.detail) if words is not None]
             self.outcomes[name] = replace(
@@ -237,6 +244,15 @@ def share_numbers(sections: Sequence[Section], flaws: list[str]) -> None:
                 section.numbers[name] = other.numbers[name]
             else:
                 flaws.append(f"{section.name}: {place} has no number {name}")
+
+
+def _bound(decide: Callable[..., Any], numbers: Mapping[str, Number]) -> Callable[..., Any]:
+    """`decide` with the numbers that it names as its defaults: a call hands over the facts alone."""
+    assert isinstance(decide, FunctionType)
+    bound = FunctionType(decide.__code__, decide.__globals__, decide.__name__)
+    named = parameters(decide, inspect.Parameter.KEYWORD_ONLY)
+    bound.__kwdefaults__ = {name: numbers[name].value for name in named}
+    return bound
 
 
 def parameters(decide: Callable[..., Any] | None, kind: Any) -> tuple[str, ...]:

@@ -4,10 +4,8 @@
 crosses, a sentence missing in a language, an order that no card could carry.
 """
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from itertools import product
@@ -18,10 +16,10 @@ from msgspec import Struct
 
 from fhir_profiles import KEYS, KINDS, Blanks, Terminology, load_yaml, terminology
 from service.agreement import disagreements
-from service.gates import Gate, Table, compile_gates
+from service.gates import Gate, Subject, Table, compile_gates
 from service.idle import Idle
 from service.orders import Order, load_orders
-from service.pages import Guideline, Section, load_guideline, parameters, share_numbers
+from service.pages import Guideline, Section, load_guideline, share_numbers
 from service.words import LANGUAGES, Words
 
 __all__ = ["Agent", "Flawed", "Rules", "load_rules"]
@@ -67,6 +65,10 @@ class Rules:
     outcomes: Mapping[str, Any]
     orders: dict[str, Order]
     reasons: Mapping[str, Any]
+    # The facts whose evidence the assessment lists.
+    listed: Set[str]
+    # Outcome codes that no logic decides: the section that words each.
+    worded: Mapping[str, Section]
     # language -> a place as the pages write it -> the sources in it, as a card names them
     cited: Mapping[str, Mapping[str, tuple[str, ...]]]
 
@@ -93,8 +95,6 @@ def load_rules(market: str = "cn", package: str = "service.guidelines", leading:
         raise Flawed(flaws)
     for section in sections:
         section.settle()
-        if section.decide is not None:
-            section.decide = _bound(section, section.decide)
         if "agents" in section.page:
             agents = [replace(agent, words=agent.words.settled(section.number)) for agent in agents]
     known = {section.guideline for section in sections if section.kind in ("assessment", "opinion")}
@@ -107,7 +107,7 @@ def load_rules(market: str = "cn", package: str = "service.guidelines", leading:
     return Rules(
         terms=terms,
         blanks=blanks,
-        idle=Idle(ruled, blanks),
+        idle=Idle(ruled, gates, blanks),
         guideline=guidelines[assessment.guideline],
         guidelines=guidelines,
         leading=leading or assessment.guideline,
@@ -115,11 +115,13 @@ def load_rules(market: str = "cn", package: str = "service.guidelines", leading:
         assessment=assessment,
         sections=[section for section in ruled if section.page.get("each") != "order"],
         per_order=[section for section in ruled if section.page.get("each") == "order"],
-        table=Table(gates),
+        table=Table(gates, (Subject(agent.drug, agent.route, "candidate", agent.id) for agent in agents)),
         agents=agents,
         outcomes=outcomes,
         orders=orders,
         reasons=load_yaml(files("service").joinpath("reasons.yaml")),
+        listed={name for name, definition in terms.facts.items() if not definition.get("unlisted")},
+        worded={code: section for section in reversed(sections) for code in section.outcomes},
         cited=_cited(
             guidelines[assessment.guideline].page["documents"],
             {"zh": load_yaml(root.joinpath("citations.zh.yaml"))},
@@ -222,9 +224,3 @@ def _agents(rows: list[dict[str, Any]], market: str, flaws: list[str]) -> list[A
             words = Words({"en": row.en, "zh": row.zh})
             agents.append(Agent(row.id, row.drug, row.route, words, row.order, row.rank, row.where))
     return agents
-
-
-def _bound(section: Section, decide: Callable[..., Any]) -> Callable[..., Any]:
-    """`decide` with the numbers it names already given."""
-    names = parameters(decide, inspect.Parameter.KEYWORD_ONLY)
-    return partial(decide, **{name: section.numbers[name].value for name in names})

@@ -20,7 +20,7 @@ def baseline(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     before = _before(facts, course, _begun(facts, course))
     if before is None:
         return Fact(nan, nan, nan)
-    seen = as_evidence(name, definition, before, used=True)
+    seen = as_evidence(name, definition, before)
     return Fact(before.value, before.value, before.value, (seen,), seen)
 
 

@@ -6,9 +6,9 @@ limit.
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from fhir_profiles.chart import AsRecorded, Evidence, Measurement
 from fhir_profiles.dates import When
@@ -20,7 +20,7 @@ from fhir_profiles.resources import Quantity
 __all__ = ["Reading", "adjusted", "evidence_of", "excretion", "readings", "summed"]
 
 
-class Reading(NamedTuple):
+class Reading(Struct, frozen=True, gc=False):
     """A result, and the fact it is one of; `computed`: worked out here, not reported."""
 
     fact: str
@@ -32,23 +32,17 @@ def readings(facts: Facts, name: str) -> list[Reading]:
     """Every usable result of a measurement, those that we work out for it included."""
     found = facts.readings.get(name)
     if found is None:
-        found = facts.readings[name] = _readings(facts, name)
+        definition = facts.terms.facts[name]
+        found = facts.readings[name] = [Reading(name, result) for result in facts.chart.measurements.get(name, ())]
+        if (made := _MADE.get(definition["kind"])) is not None:
+            days = {reading.result.taken for reading in found}
+            found += [reading for reading in made(facts, name, definition) if reading.result.taken not in days]
     return found
-
-
-def _readings(facts: Facts, name: str) -> list[Reading]:
-    definition = facts.terms.facts[name]
-    reported = [Reading(name, result) for result in facts.chart.measurements.get(name, ())]
-    made = _MADE.get(definition["kind"])
-    if made is None:
-        return reported
-    days = {reading.result.taken for reading in reported}
-    return reported + [reading for reading in made(facts, name, definition) if reading.result.taken not in days]
 
 
 def evidence_of(facts: Facts, reading: Reading) -> Evidence:
     """A reading that decided something, as the assessment lists it."""
-    found = as_evidence(reading.fact, facts.terms.facts[reading.fact], reading.result, used=True)
+    found = as_evidence(reading.fact, facts.terms.facts[reading.fact], reading.result)
     return structs.replace(found, computed=True) if reading.computed else found
 
 
@@ -66,7 +60,7 @@ def summed(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     if found.shown is not None:
         return found
     lone = [_refused(name, result, "part-only") for result in _fresh(facts, definition["added"], definition)]
-    return found._replace(evidence=(*found.evidence, *lone))
+    return structs.replace(found, evidence=(*found.evidence, *lone))
 
 
 def excretion(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
@@ -76,7 +70,7 @@ def excretion(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
         return found
     others = (definition["concentration"], *definition["not_excretions"])
     refused = [_refused(of, result, "not-an-excretion") for of in others for result in _fresh(facts, of, definition)]
-    return found._replace(evidence=(*found.evidence, *refused))
+    return structs.replace(found, evidence=(*found.evidence, *refused))
 
 
 # -- the results that are worked out -----------------------------------------------------------------------------------
@@ -149,7 +143,8 @@ def _as_measured(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
         structs.replace(item, computed=True) if (item.resource, item.value) in computed else item
         for item in fact.evidence
     )
-    return fact._replace(evidence=evidence, shown=next((item for item in evidence if item.used), None))
+    shown = next((item for item in evidence if item.used), None)
+    return structs.replace(fact, evidence=evidence, shown=shown)
 
 
 def _fresh(facts: Facts, of: str, definition: dict[str, Any]) -> list[Measurement]:

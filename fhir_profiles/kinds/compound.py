@@ -15,7 +15,7 @@ __all__ = ["as_presumed", "condition_unless", "ever", "lacking", "suppression"]
 def as_presumed(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """Another fact as presumed, taken for known: for what is asked about only while that holds."""
     of = facts[definition["of"]]
-    return of._replace(mildest=of.presumed, worst=of.presumed)
+    return Fact(of.presumed, of.presumed, of.presumed, of.evidence, of.shown)
 
 
 def condition_unless(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
@@ -30,7 +30,7 @@ def ever(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     stated = condition(facts, name, definition)
     uses = [item for item in _in_group(facts, definition) if item.state in _TAKEN]
     found = stated.mildest is True or bool(uses)
-    told = facts.chart.told >= {"conditions", "procedures"} and facts.chart.medications_told
+    told = facts.chart.told >= {"conditions", "procedures"} and facts.medications_told
     evidence = (*stated.evidence, *(_shown(name, item, "past", used=True) for item in uses))
     return Fact(found, found or not told, found, evidence, evidence[0] if evidence else None)
 
@@ -58,7 +58,7 @@ def suppression(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
             day = partial_date(stated.onset) if stated.onset else None
             reason = None if stated.certain else "suspected"
             evidence.append(Evidence(fact=name, used=stated.certain, resource=stated.resource, date=day, reason=reason))
-    if not (facts.chart.medications_told and "conditions" in facts.chart.told):
+    if not (facts.medications_told and "conditions" in facts.chart.told):
         maybe = True
     return Fact(sure, sure or maybe, sure, tuple(evidence), next((item for item in evidence if item.used), None))
 

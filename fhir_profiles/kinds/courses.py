@@ -84,7 +84,7 @@ def course(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
         return _counted(facts, name, items, months, months)
     shortest = _union(_spans(_sure(item, lasts, today) for item in items))
     longest = _union(_spans(_maybe(item, lasts, today) for item in items))
-    return _counted(facts, name, items, shortest, longest if facts.chart.medications_told else inf)
+    return _counted(facts, name, items, shortest, longest if facts.medications_told else inf)
 
 
 def _planned(item: Use, today: date) -> Span | None:
@@ -161,7 +161,7 @@ def fracture_on_treatment(facts: Facts, name: str, definition: dict[str, Any]) -
             continue
         months = _union(_spans(_sure(item, lasts, day.first) for item in items))
         found.append((months, months if fracture.reason is None else 0.0, fracture, under[-1]))
-    settled = facts.chart.medications_told and all(facts[of].known for of in definition["of"])
+    settled = facts.medications_told and all(facts[of].known for of in definition["of"])
     if not found:
         return Fact(0.0, 0.0 if settled else inf, 0.0)
     presumed, _, fracture, item = max(found, key=lambda entry: (entry[0], entry[2].date or ""))
@@ -198,7 +198,8 @@ def at_once(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
 def second_of(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """The other one of two that act at once."""
     both = facts[definition["of"]]
-    return both._replace(evidence=both.evidence[1:], shown=both.evidence[1] if both.evidence else None)
+    others = both.evidence[1:]
+    return Fact(both.mildest, both.worst, both.presumed, others, others[0] if others else None)
 
 
 def both_strengths(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:

@@ -1,6 +1,6 @@
 """Facts that are measured: laboratory results, T-scores, and what is computed from them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from math import inf, nan, nextafter
 from typing import Any
 
@@ -15,6 +15,8 @@ __all__ = [
     "bounds_of",
     "clearance",
     "latest",
+    "latest_fresh",
+    "lowest_of",
     "lowest_score",
     "measurement",
     "months_since",
@@ -33,38 +35,28 @@ def measurement(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
 def weighed(facts: Facts, name: str, definition: dict[str, Any], readings: Sequence[Measurement]) -> Fact:
     """The same of any results, such as were worked out from others."""
     worse = definition.get("worse")
-    unknown = definition.get("unknown", {})
     mildest, worst = _UNBOUNDED[worse]
-    mildest, worst = unknown.get("mildest", mildest), unknown.get("worst", worst)
-    if not readings:
-        return Fact(mildest, worst, mildest)
-    refuse = _not_comparable(facts, definition)
-    if refuse:
-        return Fact(
-            mildest,
-            worst,
-            mildest,
-            tuple(as_evidence(name, definition, m, used=False, reason=refuse) for m in readings),
-        )
+    if "unknown" in definition:
+        mildest, worst = definition["unknown"]["mildest"], definition["unknown"]["worst"]
     newest = latest(readings, worse)
-    assert newest is not None
+    if newest is None:
+        return Fact(mildest, worst, mildest)
+    if "ages" in definition and _not_comparable(facts, definition["ages"]):
+        return Fact(mildest, worst, mildest, tuple([as_evidence(name, definition, m, "age") for m in readings]))
     fresh = facts.within(newest.taken, definition["fresh"])
     if not fresh and definition.get("stale") != "at_least":
-        stale = tuple(as_evidence(name, definition, m, used=False, reason="too-old") for m in readings)
-        return Fact(mildest, worst, mildest, stale)
-    shown = as_evidence(name, definition, newest, used=True)
-    evidence = tuple(
-        shown if m is newest else as_evidence(name, definition, m, used=False, reason="superseded") for m in readings
-    )
+        return Fact(mildest, worst, mildest, tuple([as_evidence(name, definition, m, "too-old") for m in readings]))
+    shown = as_evidence(name, definition, newest)
+    evidence = [shown if m is newest else as_evidence(name, definition, m, "superseded") for m in readings]
     low, high = bounds_of(newest)
     gentle, harsh = (high, low) if worse == "lower" else (low, high)
-    if not fresh or not facts.within(newest.taken, definition.get("clears", definition["fresh"])):
+    if not fresh or ("clears" in definition and not facts.within(newest.taken, definition["clears"])):
         harsh = worst
     elif worse is None and low != high:
         gentle = harsh = nan
     # Of a bound the number itself is presumed, as near as the sign allows.
     presumed = high if low == -inf else low
-    return Fact(gentle, harsh, presumed, evidence, shown)
+    return Fact(gentle, harsh, presumed, tuple(evidence), shown)
 
 
 # The mildest and the worst that is possible, by the direction that is worse.
@@ -79,11 +71,7 @@ def other_direction(facts: Facts, name: str, definition: dict[str, Any]) -> Fact
 
 def on_record(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """Whether any of the named measurements was made lately, each by its own `fresh`."""
-    found = any(
-        facts.within(reading.taken, facts.terms.facts[of]["fresh"])
-        for of in definition["of"]
-        for reading in facts.chart.measurements.get(of, ())
-    )
+    found = any(latest_fresh(facts, of) is not None for of in definition["of"])
     return Fact(found, found, found)
 
 
@@ -110,29 +98,36 @@ def beyond_range(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
 
 
 def lowest_score(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
-    """The lowest eligible T-score ever measured (README, T-scores).
+    """The lowest eligible T-score ever measured (README, T-scores)."""
+
+    def why_not(site: str) -> str | None:
+        entry = definition["sites"][site]
+        return None if entry["eligible"] else "unclear-site" if "unclear" in entry else "site-not-eligible"
+
+    return lowest_of(facts, name, definition, why_not)
+
+
+def lowest_of(facts: Facts, name: str, scores: dict[str, Any], why_not: Callable[[str], str | None]) -> Fact:
+    """The lowest T-score ever measured at the sites that count, those without a reason why not.
 
     Without a fresh one the value now has no lower bound. A score at an unclear site can only worsen.
     """
-    sites = definition["sites"]
-    contradicted = any(d.certain for d in facts.chart.diagnoses.get(definition["contradicted_by"], ()))
-    plausible = definition["plausible"]
-    evidence, eligible, unclear, fresh = [], [], [], False
+    plausible, unit = scores["plausible"], scores["unit"]
+    evidence: list[Evidence] = []
+    eligible: list[float] = []
+    unclear: list[float] = []
+    fresh = False
     for score in sorted(facts.chart.scores, key=lambda s: (s.taken, s.site, s.value, s.resource or "")):
-        site = sites[score.site]
-        reason = None
+        reason: str | None
         if not plausible["from"] <= score.value <= plausible["to"]:
             reason = "implausible"
-        elif score.value > 0 and contradicted:
+        elif score.value > 0 and _contradicted(facts, scores):
             reason = "contradicted"
-        elif site["eligible"]:
-            eligible.append(score)
-            fresh = fresh or facts.within(score.taken, definition["fresh"])
-        elif site.get("unclear"):
-            unclear.append(score)
-            reason = "unclear-site"
-        else:
-            reason = "site-not-eligible"
+        elif (reason := why_not(score.site)) is None:
+            eligible.append(score.value)
+            fresh = fresh or facts.within(score.taken, scores["fresh"])
+        elif reason == "unclear-site":
+            unclear.append(score.value)
         evidence.append(
             Evidence(
                 fact=name,
@@ -140,18 +135,21 @@ def lowest_score(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
                 resource=score.resource,
                 site=score.site,
                 value=score.value,
-                unit=definition["unit"],
+                unit=unit,
                 date=partial_date(score.taken),
                 reason=reason,
                 computed=score.computed or None,
             )
         )
-    possible = min((s.value for s in (*eligible, *unclear)), default=inf)
     if not eligible:
         return Fact(inf, -inf, inf, tuple(evidence))
-    lowest = min(s.value for s in eligible)
+    lowest = min(eligible)
     shown = next(e for e in evidence if e.used and e.value == lowest)
-    return Fact(lowest, min(lowest, possible) if fresh else -inf, lowest, tuple(evidence), shown)
+    return Fact(lowest, min((lowest, *unclear)) if fresh else -inf, lowest, tuple(evidence), shown)
+
+
+def _contradicted(facts: Facts, scores: dict[str, Any]) -> bool:
+    return any(d.certain for d in facts.chart.diagnoses.get(scores["contradicted_by"], ()))
 
 
 def months_since(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
@@ -216,26 +214,38 @@ def _cockcroft_gault(facts: Facts, name: str, definition: dict[str, Any]) -> Fac
     return Fact(fastest, slowest if creatinine.known else -inf, slowest, (shown,), shown)
 
 
-def latest(readings: Iterable[Measurement], worse: str | None) -> Measurement | None:
+def latest(readings: Sequence[Measurement], worse: str | None) -> Measurement | None:
     """The latest; of several on one day the worse, so that order decides nothing."""
-    sign = 1 if worse == "higher" else -1
-    return max(readings, key=lambda m: (m.taken.last, m.taken.first, sign * m.value, m.resource or ""), default=None)
+    if len(readings) > 1:
+        last = max([m.taken.last for m in readings])
+        readings = [m for m in readings if m.taken.last == last]
+    if len(readings) > 1:
+        sign = 1 if worse == "higher" else -1
+        return max(readings, key=lambda m: (m.taken.first, sign * m.value, m.resource or ""))
+    return readings[0] if readings else None
 
 
-def as_evidence(
-    name: str, definition: dict[str, Any], reading: Measurement, *, used: bool, reason: str | None = None
-) -> Evidence:
-    recorded = None
-    if unit_of(reading.recorded) != definition["unit"]:
-        recorded = AsRecorded(reading.recorded.value, unit_of(reading.recorded))
+def latest_fresh(facts: Facts, of: str) -> Measurement | None:
+    """The latest result of a measurement that still counts for it."""
+    readings, fresh = facts.chart.measurements.get(of, ()), facts.terms.facts[of]["fresh"]
+    newest = latest(readings, None)
+    if newest is None or facts.within(newest.taken, fresh):
+        return newest
+    return latest([m for m in readings if facts.within(m.taken, fresh)], None)
+
+
+def as_evidence(name: str, definition: dict[str, Any], reading: Measurement, reason: str | None = None) -> Evidence:
+    """A result as the assessment lists it; `reason` says why it decided nothing, where that is so."""
+    recorded, unit = reading.recorded, definition["unit"]
+    written = unit_of(recorded)
     return Evidence(
         fact=name,
-        used=used,
+        used=reason is None,
         resource=reading.resource,
         value=reading.value,
-        unit=definition["unit"],
+        unit=unit,
         date=partial_date(reading.taken),
-        asRecorded=recorded,
+        asRecorded=None if written == unit else AsRecorded(recorded.value, written),
         reason=reason,
     )
 
@@ -250,9 +260,7 @@ def bounds_of(reading: Measurement) -> tuple[float, float]:
     return value, value
 
 
-def _not_comparable(facts: Facts, definition: dict[str, Any]) -> str | None:
-    ages = definition.get("ages")
-    age = facts.age() if ages else None
-    if ages and age and (age[0] > ages["to"] or age[1] < ages["from"]):
-        return "age"
-    return None
+def _not_comparable(facts: Facts, ages: dict[str, Any]) -> bool:
+    """Whether a result means nothing at this age."""
+    age = facts.age()
+    return age is not None and bool(age[0] > ages["to"] or age[1] < ages["from"])

@@ -7,51 +7,59 @@ patient) does not decide alone: the uncorrected result beside it counts too, as 
 
 from collections.abc import Callable, Sequence
 from math import nan
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from fhir_profiles.chart import Evidence, Measurement
 from fhir_profiles.dates import When
 from fhir_profiles.fact import Fact, Facts
 from fhir_profiles.kinds.composed import Reading, evidence_of, readings
-from fhir_profiles.kinds.measured import bounds_of, latest
+from fhir_profiles.kinds.measured import bounds_of, latest_fresh
 
 __all__ = ["against_own_range", "extreme", "out_of_range", "range_end"]
 
 
-class _Judged(NamedTuple):
-    """A result with its limit; `beside`: uncorrected, and counting only as far as the correction is doubted."""
+class _Counts(Struct, frozen=True, gc=False):
+    """Whether a result counts; an uncorrected one, beside a corrected one, as far as the correction is doubted."""
 
-    reading: Reading
-    limit: float
-    beside: bool
-
-
-class _Doubt(NamedTuple):
     surely: bool
     possibly: bool
     presumed: bool
 
 
+_IN_FULL = _Counts(surely=True, possibly=True, presumed=True)
+
+
+class _Judged(Struct, frozen=True, gc=False):
+    """A result with its limit, and whether it counts."""
+
+    reading: Reading
+    limit: float
+    counts: _Counts
+
+
 def out_of_range(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """Whether what decides lies below (`side: low`) or above its range; too old to clear, it may still be outside."""
     base, low = facts[definition["of"]], definition["side"] == "low"
-    judged, doubt = _judged(facts, definition), _doubt(facts, definition)
+    judged = _judged(facts, definition)
     if not judged:
         return Fact(False, True, False, base.evidence)
     surely = possibly = likely = False
     seen = []
-    for reading, limit, beside in judged:
+    for item in judged:
+        reading, limit, counts = item.reading, item.limit, item.counts
         least, most = bounds_of(reading.result)
         sure = most < limit if low else least > limit
         beyond = sure or (reading.result.value < limit if low else reading.result.value > limit)
-        surely = surely or (sure and (doubt.surely or not beside))
-        likely = likely or (beyond and (doubt.presumed or not beside))
-        possibly = possibly or ((least < limit if low else most > limit) and (doubt.possibly or not beside))
-        if reading.fact != definition["of"] or (beyond and (doubt.presumed or not beside)):
+        surely = surely or (sure and counts.surely)
+        likely = likely or (beyond and counts.presumed)
+        possibly = possibly or ((least < limit if low else most > limit) and counts.possibly)
+        if reading.fact != definition["of"] or (beyond and counts.presumed):
             seen.append(evidence_of(facts, reading))
     clears = facts.terms.facts[definition["of"]].get("clears")
     stale = clears is not None and not facts.within(judged[0].reading.result.taken, clears)
-    shown = evidence_of(facts, _outermost(judged, low, doubt).reading)
+    shown = evidence_of(facts, _outermost(judged, low).reading)
     return Fact(surely, possibly or stale, likely, (*seen, *base.evidence), shown)
 
 
@@ -59,16 +67,16 @@ def range_end(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """The limit that another fact was judged by; NaN where there was none."""
     by = facts.terms.facts[definition["of"]]
     judged = _judged(facts, by)
-    limit = _outermost(judged, by["side"] == "low", _doubt(facts, by)).limit if judged else nan
+    limit = _outermost(judged, by["side"] == "low").limit if judged else nan
     return Fact(limit, limit, limit, (), Evidence(fact=name, used=True, value=limit, unit=definition["unit"]))
 
 
 def extreme(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """The lowest (`side: low`) or highest result of what decides; NaN where there is none."""
-    found = [_Judged(reading, nan, beside) for reading, beside in _deciding(facts, definition, lambda _: True)]
+    found = _deciding(facts, definition, lambda _: nan)
     if not found:
         return Fact(nan, nan, nan)
-    reading = _outermost(found, definition["side"] == "low", _doubt(facts, definition)).reading
+    reading = _outermost(found, definition["side"] == "low").reading
     return Fact(*(reading.result.value,) * 3, (), evidence_of(facts, reading))
 
 
@@ -80,10 +88,7 @@ def against_own_range(facts: Facts, name: str, definition: dict[str, Any]) -> Fa
     found: dict[str, Evidence] = {}
     evidence: list[Evidence] = []
     for of in definition["of"]:
-        recent = [
-            m for m in facts.chart.measurements.get(of, ()) if facts.within(m.taken, facts.terms.facts[of]["fresh"])
-        ]
-        if (newest := latest(recent, None)) is not None:
+        if (newest := latest_fresh(facts, of)) is not None:
             item = evidence_of(facts, Reading(of, newest))
             evidence.append(item)
             found.setdefault(_side(newest), item)
@@ -96,11 +101,12 @@ def against_own_range(facts: Facts, name: str, definition: dict[str, Any]) -> Fa
 
 def _side(result: Measurement) -> str:
     least, most = bounds_of(result)
-    if result.low is None and result.high is None:
+    low, high = result.low, result.high
+    if low is None and high is None:
         return "unranged"
-    if result.high is not None and least > result.high:
+    if high is not None and least > high:
         return "high"
-    return "low" if result.low is not None and most < result.low else "within"
+    return "low" if low is not None and most < low else "within"
 
 
 def _judged(facts: Facts, definition: dict[str, Any]) -> list[_Judged]:
@@ -112,44 +118,59 @@ def _judged(facts: Facts, definition: dict[str, Any]) -> list[_Judged]:
         own = reading.result.low if definition["side"] == "low" else reading.result.high
         return own if own is not None or reading.fact in own_only else otherwise
 
-    found = _deciding(facts, definition, lambda reading: limit(reading) is not None)
-    return [_Judged(reading, end, beside) for reading, beside in found if (end := limit(reading)) is not None]
+    return _deciding(facts, definition, limit)
 
 
-def _deciding(
-    facts: Facts, definition: dict[str, Any], usable: Callable[[Reading], bool]
-) -> list[tuple[Reading, bool]]:
-    """The results of the newest day that decide, and whether each stands only beside a correction that is doubted."""
-    of_day: dict[When, list[Reading]] = {}
-    for of in definition.get("order", [definition["of"]]):
-        for reading in readings(facts, of):
-            of_day.setdefault(reading.result.taken, []).append(reading)
-    of_that_day: list[Reading] = []
-    for day in sorted(of_day, key=lambda day: (day.last, day.first), reverse=True):
-        of_that_day = [
-            reading
-            for reading in of_day[day]
-            if facts.within(day, facts.terms.facts[reading.fact]["fresh"]) and usable(reading)
+def _deciding(facts: Facts, definition: dict[str, Any], limit: Callable[[Reading], float | None]) -> list[_Judged]:
+    """The results of the newest day that decide, each with its limit; a result without one decides nothing."""
+    definitions, doubted = facts.terms.facts, definition.get("doubted", _NEVER)
+    doubts = [facts[of] for of in doubted["by"]]
+    for of_day in _newest_first(facts, definition.get("order") or [definition["of"]]):
+        judged = [
+            (reading, end)
+            for reading in of_day
+            if facts.within(reading.result.taken, definitions[reading.fact]["fresh"])
+            and (end := limit(reading)) is not None
         ]
-        if of_that_day:
-            break
-    counting = {reading.fact: False for reading in of_that_day[:1]}
-    if definition.get("doubted", {}).get("fact") in counting:
-        counting[definition["of"]] = True
-    return [(reading, counting[reading.fact]) for reading in of_that_day if reading.fact in counting]
+        if judged:
+            first, _ = judged[0]
+            counting = {first.fact: _IN_FULL}
+            if doubted["fact"] == first.fact:
+                counting[definition["of"]] = _as_doubted(doubts)
+            return [
+                _Judged(reading, end, counting[reading.fact]) for reading, end in judged if reading.fact in counting
+            ]
+    return []
 
 
-def _doubt(facts: Facts, definition: dict[str, Any]) -> _Doubt:
-    """Whether a correction is unreliable in this patient."""
-    by = [facts[of] for of in definition.get("doubted", {}).get("by", ())]
-    return _Doubt(
-        any(fact.mildest is True for fact in by),
-        any(fact.worst is True for fact in by),
-        any(fact.presumed is True for fact in by),
+def _newest_first(facts: Facts, order: Sequence[str]) -> list[list[Reading]]:
+    """The results of some measurements, those of one day together, the newest first."""
+    found = facts.days.get(key := tuple(order))
+    if found is None:
+        of_day: dict[When, list[Reading]] = {}
+        for of in order:
+            for reading in readings(facts, of):
+                of_day.setdefault(reading.result.taken, []).append(reading)
+        days = sorted(of_day, key=lambda day: (day.last, day.first), reverse=True)
+        found = facts.days[key] = [of_day[day] for day in days]
+    return found
+
+
+def _as_doubted(doubts: Sequence[Fact]) -> _Counts:
+    return _Counts(
+        surely=any(fact.mildest is True for fact in doubts),
+        possibly=any(fact.worst is True for fact in doubts),
+        presumed=any(fact.presumed is True for fact in doubts),
     )
 
 
-def _outermost(judged: Sequence[_Judged], low: bool, doubt: _Doubt) -> _Judged:
+# Where no correction is doubted.
+_NEVER: dict[str, Any] = {"fact": None, "by": ()}
+
+
+def _outermost(judged: Sequence[_Judged], low: bool) -> _Judged:
     """Of those that count the lowest, or the highest."""
-    counting = [item for item in judged if doubt.presumed or not item.beside]
+    if len(judged) == 1:
+        return judged[0]
+    counting = [item for item in judged if item.counts.presumed]
     return min(counting, key=lambda item: item.reading.result.value * (1 if low else -1))

@@ -47,7 +47,7 @@ def condition(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
         found = [d for d in found if d.active]
     certain = any(d.certain for d in found)
     evidence = tuple(_seen(name, d, used=d.certain, reason=None if d.certain else "suspected") for d in found)
-    told = facts.chart.told >= set(definition.get("needs", ("conditions",)))
+    told = facts.chart.told.issuperset(definition.get("needs", ("conditions",)))
     absent_is_none = definition.get("absence_is_none") or (told and not definition.get("absence_is_unknown"))
     return Fact(
         certain, certain or bool(found) or not absent_is_none, certain, evidence, evidence[0] if evidence else None
@@ -122,7 +122,9 @@ def _fracture_reason(item: Fracture, definition: dict[str, Any]) -> str | None:
 
 def _diagnoses(facts: Facts, keys: Iterable[str]) -> list[Diagnosis]:
     found = [d for key in keys for d in facts.chart.diagnoses.get(key, ()) if not d.planned]
-    return sorted(found, key=lambda d: (d.onset or (date.min,), d.resource or "", d.key))
+    if len(found) > 1:
+        found.sort(key=lambda d: (d.onset or (date.min,), d.resource or "", d.key))
+    return found
 
 
 def _seen(name: str, diagnosis: Diagnosis, *, used: bool = True, reason: str | None = None) -> Evidence:

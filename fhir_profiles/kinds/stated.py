@@ -5,7 +5,7 @@ from typing import Any
 
 from fhir_profiles.chart import Evidence
 from fhir_profiles.fact import Fact, Facts, partial_date
-from fhir_profiles.kinds.measured import lowest_score
+from fhir_profiles.kinds.measured import lowest_of
 from fhir_profiles.kinds.treated import exposure
 
 __all__ = ["answered", "any_of", "exposure_by_mouth", "fracture_past_age", "lowest_score_at"]
@@ -64,14 +64,14 @@ def exposure_by_mouth(facts: Facts, name: str, definition: dict[str, Any]) -> Fa
 def lowest_score_at(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """The lowest T-score of certain sites; what another score is for, whose site is not among them, says nothing."""
     scores = facts.terms.facts[definition["of"]]
-    sites = {
-        site: {
-            "eligible": site in definition["sites"],
-            "unclear": entry.get("unclear", False) and site in definition["possible_sites"],
-        }
-        for site, entry in scores["sites"].items()
-    }
-    return lowest_score(facts, name, {**scores, "sites": sites})
+
+    def why_not(site: str) -> str | None:
+        if site in definition["sites"]:
+            return None
+        unclear = "unclear" in scores["sites"][site] and site in definition["possible_sites"]
+        return "unclear-site" if unclear else "site-not-eligible"
+
+    return lowest_of(facts, name, scores, why_not)
 
 
 def any_of(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:

@@ -15,12 +15,13 @@ _TAKEN = frozenset({"active", "ended", "stopped"})
 
 def _in_group(facts: Facts, definition: dict[str, Any]) -> list[Use]:
     drugs = facts.terms.drugs_in(definition["group"]) if "group" in definition else frozenset(definition["drugs"])
-    drugs -= facts.terms.drugs_in(definition["except_group"]) if "except_group" in definition else frozenset()
+    if "except_group" in definition:
+        drugs -= facts.terms.drugs_in(definition["except_group"])
     route = definition.get("route")
     found = [use for use in facts.uses_of(drugs) if route is None or use.route == route]
-    return sorted(
-        found, key=lambda u: (u.drug, u.state, u.start or (date.min,), u.end or (date.min,), u.resource or "")
-    )
+    if len(found) > 1:
+        found.sort(key=lambda u: (u.drug, u.state, u.start or (date.min,), u.end or (date.min,), u.resource or ""))
+    return found
 
 
 def _last(use: Use) -> When | None:
@@ -76,7 +77,7 @@ def use(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
         if stated.active and stated.certain:
             mildest = presumed = worst = True
             evidence.append(Evidence(fact=name, used=True, use="current", resource=stated.resource))
-    if not facts.chart.medications_told:
+    if not facts.medications_told:
         worst = True
     shown = next((e for e in evidence if e.used), None)
     return Fact(mildest, worst, presumed, tuple(evidence), shown)
@@ -116,7 +117,7 @@ def exposure(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     """Months of the group so far: the union of its intervals, gaps left out, whatever resource tells them."""
     items = _in_group(facts, definition)
     shortest, longest = _months(facts, items)
-    if not facts.chart.medications_told:
+    if not facts.medications_told:
         longest = inf
     evidence = tuple(
         _shown(name, item, _label(facts, item, definition)[0], used=item.state in _TAKEN)
@@ -145,7 +146,8 @@ def _months(facts: Facts, items: list[Use]) -> tuple[float, float]:
             certain.append((item.start.last, sure))
         if maybe > item.start.first:
             possible.append((item.start.first, maybe))
-    return _union(certain), _union(possible)
+    shortest = _union(certain)
+    return shortest, shortest if possible == certain else _union(possible)
 
 
 def _union(spans: list[tuple[date, date]]) -> float:
@@ -175,7 +177,7 @@ def covered(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
             shown = "current" if now and label not in ("planned",) else label
             evidence.append(_shown(name, item, shown, used=now, reason=None if now else "past-use"))
     shown_first = next((e for e in evidence if e.used), None)
-    return Fact(found, found or not facts.chart.medications_told, found, tuple(evidence), shown_first)
+    return Fact(found, found or not facts.medications_told, found, tuple(evidence), shown_first)
 
 
 def _covered_until(item: Use, definition: dict[str, Any]) -> date | None:
@@ -262,11 +264,11 @@ def daily_dose(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
     drugs = {drug for drug, _ in amounts}
     least = sum(max(sums[0] for (drug, _), sums in amounts.items() if drug == name_) for name_ in drugs)
     most = sum(max(sums[1] for (drug, _), sums in amounts.items() if drug == name_) for name_ in drugs)
-    if not facts.chart.medications_told:
+    if not facts.medications_told:
         most = inf
     higher = definition["worse"] == "higher"
     mildest, worst = (least, most) if higher else (most, least)
-    told_none = not evidence and not facts.chart.medications_told
+    told_none = not evidence and not facts.medications_told
     presumed = 0.0 if told_none else (least if higher else most)
     unit = definition["unit"]
     shown = Evidence(fact=name, used=True, value=round(least if higher or most == inf else most, 1), unit=unit)

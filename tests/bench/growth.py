@@ -187,8 +187,8 @@ def with_rules(share: float, body: Body) -> Callable[[], bytes]:
 def _cut(rules: Rules, share: float) -> None:
     rules.sections = rules.sections[: round(len(rules.sections) * share)]
     rules.opinions = rules.opinions[: round(len(rules.opinions) * share)]
-    rules.table = Table(rules.table.gates[: round(len(rules.table.gates) * share)])
-    rules.idle = Idle(rules.sections, rules.blanks)
+    rules.table = Table(rules.table.gates[: round(len(rules.table.gates) * share)], rules.table.agents)
+    rules.idle = Idle(rules.sections, rules.table.gates, rules.blanks)
 
 
 def _rate(workers: int, body: Body) -> float:

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from fhir_profiles import KEYS, KINDS, Chart, Facts, terminology
+from fhir_profiles.chart import Diagnosis, Person
+from fhir_profiles.dates import when
 from tests import codes
 from tests.builder import Record
-from tests.fhir_pieces import Json, concept
+from tests.fhir_pieces import TODAY, Json, concept
 from tests.front_door import Answer, ask
 
 DUE_TO = "http://hl7.org/fhir/StructureDefinition/condition-dueTo"
@@ -235,3 +238,12 @@ def test_zoledronic_acid_after_hip_surgery(told: Json, is_too_soon: bool) -> Non
 
 
 HIP_SURGERY = concept("http://www.cms.gov/Medicare/Coding/ICD10", "0QS604Z")
+
+
+@pytest.mark.parametrize("days", [("2021-03-04", "2019"), ("2019", "2021-03-04")])
+def test_of_several_records_of_a_condition_the_earliest_is_shown(days: tuple[str, str]) -> None:
+    told = [Diagnosis("osteoporosis", certain=True, active=True, onset=when(day), resource=day) for day in days]
+    chart = Chart(TODAY, Person(None, None, False), frozenset(KEYS), diagnoses={"osteoporosis": told})
+    shown = Facts(chart, terminology(), KINDS)["osteoporosis"].shown
+    assert shown is not None
+    assert shown.resource == "2019"
