@@ -42,7 +42,7 @@ _REFERENCE: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9._-]+")
 
 def utf16_length(text: str) -> int:
     """The length of a text as JavaScript has it."""
-    return len(text.encode("utf-16-le")) // 2
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
 class Malformed(ValueError):
@@ -155,7 +155,7 @@ class Card(_Part, frozen=True, kw_only=True):
     source: Source
     uuid: str | None = None
     detail: str | None = None
-    suggestions: tuple[Suggestion, ...] = ()
+    suggestions: tuple[Suggestion | Raw, ...] = ()
     selection_behavior: Literal["at-most-one", "any"] | None = None
     override_reasons: tuple[OverrideReason, ...] | Raw = ()
     links: tuple[Link, ...] = ()
@@ -171,9 +171,10 @@ class Card(_Part, frozen=True, kw_only=True):
             raise self._broken("selectionBehavior must be at-most-one or any")
         if bool(self.suggestions) != (self.selection_behavior is not None):
             raise self._broken("suggestions and selectionBehavior go together")
-        recommended = sum(suggestion.is_recommended for suggestion in self.suggestions)
-        if self.selection_behavior == "at-most-one" and recommended > 1:
-            raise self._broken("with at-most-one, at most one suggestion is recommended")
+        if self.selection_behavior == "at-most-one":
+            built = [suggestion for suggestion in self.suggestions if isinstance(suggestion, Suggestion)]
+            if sum(suggestion.is_recommended for suggestion in built) > 1:
+                raise self._broken("with at-most-one, at most one suggestion is recommended")
 
 
 class Response(_Part, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ __all__ = ["shown"]
 # What FHIR has for ids, and what servers have in their place.
 _REFERENCE = re.compile(r"[A-Za-z]{1,64}/[A-Za-z0-9._~:-]{1,255}")
 _LONGEST_UNIT = 64  # what is longer is a text in the wrong place
+_MARKUP = frozenset("<>&")
 
 
 def shown(item: Evidence) -> Evidence:
@@ -25,4 +26,4 @@ def shown(item: Evidence) -> Evidence:
 
 
 def _printable(unit: str) -> bool:
-    return len(unit) <= _LONGEST_UNIT and unit.isprintable() and not set(unit) & set("<>&")
+    return len(unit) <= _LONGEST_UNIT and unit.isprintable() and _MARKUP.isdisjoint(unit)

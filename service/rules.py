@@ -92,7 +92,7 @@ def load_rules(market: str = "cn", package: str = "service.guidelines", leading:
     if flaws:
         raise Flawed(flaws)
     for section in sections:
-        section.settle()
+        section.settle(outcomes, terms.facts, str(guidelines[section.guideline].page["edition"]))
         if section.decide is not None:
             section.decide = _bound(section, section.decide)
         if "agents" in section.page:
