@@ -6,7 +6,6 @@ that was encoded and checked before; `well_formed` looks inside that as well.
 
 import re
 from collections.abc import Iterator, Mapping
-from itertools import compress
 from typing import Any, Final, Literal
 
 import msgspec
@@ -53,11 +52,9 @@ class _Part(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel
     """Any object of an answer: no member of it is blank or empty, since the standard forbids sending such."""
 
     def __post_init__(self) -> None:
-        values = astuple(self)
-        texts = [value for value in values if type(value) is str]
-        if "" in texts or {} in values or any(map(str.isspace, texts)):
-            blank = (value in ("", {}) or (type(value) is str and value.isspace()) for value in values)
-            raise self._broken(f"{next(compress(self.__struct_fields__, blank))} must not be empty")
+        for name, value in zip(self.__struct_fields__, astuple(self), strict=True):
+            if (not value and value in ("", {})) or (type(value) is str and value.isspace()):
+                raise self._broken(f"{name} must not be empty")
 
     def _broken(self, rule: str) -> Malformed:
         return Malformed(f"{type(self).__name__}: {rule}")

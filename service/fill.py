@@ -5,9 +5,9 @@ Every string that comes from the record is escaped for Markdown (some clients re
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from math import isfinite, isnan
-from typing import Any
+from typing import Any, NamedTuple
 
 from cds_hooks import escape
 from fhir_profiles import terminology
@@ -30,6 +30,9 @@ class Filler(dict[Blank, str]):
         self._facts, self._rules = decision.facts, decision.rules
         self.fixed = FIXED[language]
         self.marks, self.phrases = self.fixed["marks"], self.fixed["phrases"]
+        names = _names(language)
+        # What facts, drugs, and sites of measurement or fracture are called.
+        self.labels, self._drugs, self._sites = names.facts, names.drugs, names.sites
 
     def __missing__(self, blank: Blank) -> str:
         name, aspect = blank
@@ -48,14 +51,6 @@ class Filler(dict[Blank, str]):
     def opinion(self, opinion: Opinion) -> str:
         """The criterion behind another guideline's advice."""
         return self.say(opinion.section.reasons[opinion.rule]["why"])
-
-    def label(self, fact: str) -> str:
-        """What a fact is called."""
-        return str(self._rules.terms.facts[fact][self.language])
-
-    def drug(self, key: str) -> str:
-        """What a drug is called."""
-        return str(self._rules.terms.drugs[key][self.language])
 
     def listed(self, items: Iterable[str]) -> str:
         """Several things in a row, each once."""
@@ -85,7 +80,7 @@ class Filler(dict[Blank, str]):
             return self._aspect(shown, aspect)
         value = shown.value if shown is not None and shown.value is not None else fact.presumed
         if isinstance(value, str):  # a fact that says which other one decides
-            return self.label(value) if value in self._rules.terms.facts else self.phrases["not_recorded"]
+            return self.labels.get(value, self.phrases["not_recorded"])
         if isinstance(value, bool) or not isfinite(value):
             return self.phrases["not_recorded"]
         return amount(float(value), definition.get("unit", ""), self.language)
@@ -97,8 +92,8 @@ class Filler(dict[Blank, str]):
         if value is None:
             return self.phrases["not_recorded"]
         if aspect == "drug":
-            return self.drug(value)
-        return self.fixed["uses"][value] if aspect == "use" else _sites(self.language)[value]
+            return self._drugs[value]
+        return self.fixed["uses"][value] if aspect == "use" else self._sites[value]
 
     def _date(self, entry: dict[str, str], numbers: dict[str, Any]) -> str:
         shown = self._facts[entry["fact"]].shown
@@ -113,14 +108,14 @@ class Filler(dict[Blank, str]):
         if name not in ("fact", "limit", "drug"):
             return self[blank]
         if name == "drug":
-            return self.drug(ruling.subject.drug)
+            return self._drugs[ruling.subject.drug]
         if name == "limit":
             return amount(float(ruling.gate.limit), ruling.gate.unit, self.language)
         shown = ruling.fact.shown
-        if shown is not None and shown.fact in self._rules.terms.facts and ruling.result != "ask":
+        if shown is not None and shown.fact in self.labels and ruling.result != "ask":
             # What blocks may be another fact's evidence: an eGFR behind a clearance (README, Kidney).
             if aspect == "label":
-                return self.label(shown.fact)
+                return self.labels[shown.fact]
             if aspect == "" and shown.value is None:
                 return self.phrases["on_record"]
             if aspect == "" and shown.unit is not None:
@@ -134,16 +129,16 @@ class Filler(dict[Blank, str]):
         if name in section.page.get("dates", ()):
             return self._date(section.page["dates"][name], section.numbers)
         if name == "drug":
-            return self._shortened(list(dict.fromkeys(self._drugs(finding))))
+            return self._shortened(list(dict.fromkeys(self._drugs_of(finding))))
         if name == "reason":
             return self.reason(finding.rulings[0])
         if name == "rulings":
             colon = self.marks["colon"]
             return "\n".join(
-                f"- {self.drug(r.subject.drug)}{colon}{self.reason(r)}" for r in _distinct(finding.rulings)
+                f"- {self._drugs[r.subject.drug]}{colon}{self.reason(r)}" for r in _distinct(finding.rulings)
             )
         if name == "labs":
-            return self.listed(self.label(ruling.gate.fact) for ruling in finding.rulings)
+            return self.listed([self.labels[ruling.gate.fact] for ruling in finding.rulings])
         if name == "items":
             return self._items()
         order = finding.order
@@ -164,16 +159,21 @@ class Filler(dict[Blank, str]):
     def _unknown(self) -> str:
         return self.phrases["not_recorded"]
 
-    def _drugs(self, finding: Finding) -> list[str]:
+    def _drugs_of(self, finding: Finding) -> list[str]:
         if finding.order is not None:
-            return [self.drug(finding.order.drug)]
+            return [self._drugs[finding.order.drug]]
         if finding.rulings:
-            return [self.drug(ruling.subject.drug) for ruling in finding.rulings]
-        # What moves the tier: the drafts it rests on, judged or not; none where one was replaced by what is in hand.
+            return [self._drugs[ruling.subject.drug] for ruling in finding.rulings]
+        return self._moving
+
+    @cached_property
+    def _moving(self) -> list[str]:
+        """What moves the tier: the drafts it rests on, judged or not; where one was replaced, what is in hand."""
+        in_hand = [use.drug for use in self._decision.in_hand]
         drafted = {use.drug for use in self._facts.chart.uses if use.in_hand}
         evidence = [item for fact in self._rules.assessment.facts for item in self._facts[fact].evidence]
-        moving = [item.drug for item in evidence if item.used and item.drug in drafted]
-        return [self.drug(drug) for drug in moving if drug] or [self.drug(use.drug) for use in self._decision.in_hand]
+        moving = [item.drug for item in evidence if item.drug and item.used and item.drug in drafted]
+        return [self._drugs[drug] for drug in moving or in_hand]
 
     def reason(self, ruling: Ruling) -> str:
         """Why a table row stops a drug, or what must be known first."""
@@ -181,7 +181,7 @@ class Filler(dict[Blank, str]):
             return self._ruled(ruling.gate.words, ruling)
         if ruling.gate.unknown is not None:
             return self._ruled(ruling.gate.unknown, ruling)
-        return f"{self.phrases['first']}{self.marks['colon']}{self.label(ruling.gate.fact)}"
+        return f"{self.phrases['first']}{self.marks['colon']}{self.labels[ruling.gate.fact]}"
 
     def _ruled(self, words: Words, ruling: Ruling) -> str:
         sentence = words[self.language]
@@ -190,8 +190,7 @@ class Filler(dict[Blank, str]):
     def _items(self) -> str:
         said = []
         for item in self._decision.unusable():
-            name = self._rules.terms.facts.get(item.fact)
-            label = str(name[self.language]) if name else item.fact
+            label = self.labels.get(item.fact, item.fact)
             if item.asRecorded is not None and item.asRecorded.value is not None:
                 label += f" {item.asRecorded.value:g} {escape(item.asRecorded.unit or '')}".rstrip()
             elif item.value is not None:
@@ -208,14 +207,25 @@ class Filler(dict[Blank, str]):
 _NAMED = 2
 
 
+class _Names(NamedTuple):
+    facts: Mapping[str, str]
+    drugs: Mapping[str, str]
+    sites: Mapping[str, str]
+
+
 @cache
-def _sites(language: str) -> dict[str, str]:
-    """What sites of measurement or fracture are called, each as the first fact words it that has it."""
+def _names(language: str) -> _Names:
+    """What is called how in a language; a site as the first fact words it that has it."""
+    terms = terminology()
     sites: dict[str, str] = {}
-    for definition in terminology().facts.values():
+    for definition in terms.facts.values():
         if isinstance(definition.get("sites"), dict):
             sites = {site: str(texts[language]) for site, texts in definition["sites"].items()} | sites
-    return FIXED[language]["sites"] | sites
+    return _Names(
+        facts={name: str(definition[language]) for name, definition in terms.facts.items()},
+        drugs={name: str(definition[language]) for name, definition in terms.drugs.items()},
+        sites=FIXED[language]["sites"] | sites,
+    )
 
 
 def _distinct(rulings: list[Ruling]) -> list[Ruling]:

@@ -44,7 +44,7 @@ class Order:
         """The suggestion to create it for a patient, as JSON."""
         head, middle, tail = self._pieces[language, recommended]
         # The id is a FHIR id or comes from the record: encoded, it cannot leave its string.
-        return msgspec.Raw(head + uuid.encode() + middle + msgspec.json.encode(patient_id)[1:-1] + tail)
+        return msgspec.Raw(b"".join((head, uuid.encode(), middle, msgspec.json.encode(patient_id)[1:-1], tail)))
 
 
 def load_orders() -> dict[str, Order]:

@@ -48,7 +48,7 @@ def _of_the_tier(decision: Decision, fill: Filler) -> list[str]:
 
 def _absent(decision: Decision, fill: Filler) -> str:
     """What is missing, fact by fact, then which lists the record system did not send."""
-    missing = [fill.label(name) for name in decision.missing]
+    missing = [fill.labels[name] for name in decision.missing]
     told = decision.facts.chart.told
     if untold := [name for key, name in fill.fixed["keys"].items() if key not in told]:
         missing.append(fill.phrases["not_told"].format(keys=fill.listed(untold)))
@@ -80,7 +80,7 @@ def _others(decision: Decision, fill: Filler) -> str:
         label = decision.rules.guidelines[opinion.section.guideline].page["label"][fill.language]
         why = fill.opinion(opinion)
         if opinion.unsettled:
-            known = fill.listed([fill.label(name) for name in opinion.unsettled])
+            known = fill.listed([fill.labels[name] for name in opinion.unsettled])
             why += fill.marks["semicolon"] + fill.phrases["depends"].replace("{facts}", known)
         rows.append(f"| {label} | {fill.fixed['advice'][opinion.advice]} | {why} |")
     return "\n".join(rows)
@@ -101,7 +101,7 @@ def _standing(decision: Decision, fill: Filler, verdict: Verdict) -> str:
     for result, heading in _STANDINGS.items():
         if result in rows:
             found = rows[result].values()
-            reasons = [fill.label(r.gate.fact) if result == "ask" else fill.reason(r) for r in found]
+            reasons = [fill.labels[r.gate.fact] if result == "ask" else fill.reason(r) for r in found]
             said.append(fill.phrases[heading] + fill.marks["colon"] + fill.listed(reasons))
     return fill.marks["semicolon"].join(said)
 
@@ -123,8 +123,8 @@ def _sources(decision: Decision, fill: Filler, topic: str, findings: list[Findin
         if "where" in section.page:
             places.append(section.page["where"])
     if topic == "tier":
-        stops = [ruling for verdict in decision.verdicts for ruling in verdict.rulings if ruling.result != "ask"]
-        places += [ruling.gate.where for ruling in stops]
+        stops = [ruling.gate for verdict in decision.verdicts for ruling in verdict.rulings if ruling.result != "ask"]
+        places += [gate.where for gate in stops]
         places += [verdict.agent.where for verdict in decision.verdicts if not verdict.stopped]
     cited = rules.cited[language]
     parts = dict.fromkeys([part for place in dict.fromkeys(places) for part in cited[place]])
