@@ -1,7 +1,8 @@
 """Cards: built right, or `Malformed` naming the rule of CDS Hooks 2.0, "CDS Service Response", that is broken.
 
 Members without a value are left out of the JSON. What is the same in many answers may be given as `msgspec.Raw`, JSON
-that was encoded and checked before; `well_formed` looks inside that as well.
+that was encoded and checked before; `well_formed` looks inside that as well. Who gives suggestions so sees to it that
+one at the most is recommended where one at the most may be taken.
 """
 
 import re

@@ -44,7 +44,7 @@ class Filler(dict[Blank, str]):
     def say(self, words: Words, finding: Finding | None = None) -> str:
         """One sentence; `finding` is the one that it is said of, where there is one."""
         sentence = words[self.language]
-        if finding is None or not finding.section.own_blanks:
+        if finding is None or not finding.outcome.own:
             return sentence.fill(self)
         return sentence.fill({blank: self._of_finding(finding, blank) for _, blank in sentence.parts})
 
@@ -71,12 +71,12 @@ class Filler(dict[Blank, str]):
     # -- facts ---------------------------------------------------------------------------------------
 
     def _fact(self, name: str, definition: Mapping[str, Any], aspect: str) -> str:
-        always = of_fact(definition, aspect, self.language)
+        always = of_fact(definition, aspect, self.language) if aspect else None
         if always is not None:
             return always
         fact = self._facts[name]
         shown = fact.shown
-        if aspect != "":
+        if aspect:
             return self._aspect(shown, aspect)
         value = shown.value if shown is not None and shown.value is not None else fact.presumed
         if isinstance(value, str):  # a fact that says which other one decides
@@ -86,9 +86,9 @@ class Filler(dict[Blank, str]):
         return amount(float(value), definition.get("unit", ""), self.language)
 
     def _aspect(self, shown: Evidence | None, aspect: str) -> str:
-        if aspect == "date":
-            return shown.date if shown is not None and shown.date else self.phrases["undated"]
         value = getattr(shown, aspect) if shown is not None else None
+        if aspect == "date":
+            return value or self.phrases["undated"]
         if value is None:
             return self.phrases["not_recorded"]
         if aspect == "drug":
@@ -124,7 +124,7 @@ class Filler(dict[Blank, str]):
 
     def _of_finding(self, finding: Finding, blank: Blank) -> str:
         name, section = blank[0], finding.section
-        if name not in section.own_blanks:
+        if name not in finding.outcome.own:
             return self[blank]
         if name in section.page.get("dates", ()):
             return self._date(section.page["dates"][name], section.numbers)

@@ -75,8 +75,8 @@ class Outcome:
     """What a rule may conclude, with its words. `variant` tells apart wordings of one outcome code.
 
     `lead`: the lowest of a card's gives its summary; `place`: where its detail stands on the card; `named`: the
-    blanks that its sentences had on the page; `cites`: where the numbers among them come from; `credit`: the JSON by
-    which a card names it.
+    blanks that its sentences had on the page; `own`: those of them that a finding fills, not a fact; `cites`: where the
+    numbers among them come from; `credit`: the JSON by which a card names it.
     """
 
     code: str
@@ -91,6 +91,7 @@ class Outcome:
     topic: str = ""
     opens: bool = False
     named: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
     cites: tuple[str, ...] = ()
     credit: bytes = b""
 
@@ -112,8 +113,6 @@ class Section:
     decide: Callable[..., Any] | None = None
     # Why a rule of an assessment holds: rule -> short | why -> its words.
     reasons: dict[str, dict[str, Words]] = field(default_factory=dict)
-    # The blanks of its sentences that a finding fills, not a fact.
-    own_blanks: frozenset[str] = frozenset()
     # Where its numbers come from.
     cites: tuple[str, ...] = ()
 
@@ -133,7 +132,7 @@ class Section:
                 return self.number(language, name, aspect)
             return of_fact(facts.get(name, {}), aspect, language)
 
-        self.own_blanks = frozenset((*self.page.get("dates", ()), *self.page.get("blanks", ())))
+        own = {*self.page.get("dates", ()), *self.page.get("blanks", ())}
         self.cites = tuple(dict.fromkeys(number.where for number in self.numbers.values()))
         for name, outcome in self.outcomes.items():
             sentences = [words for words in (outcome.summary, outcome.detail) if words is not None]
@@ -145,6 +144,7 @@ class Section:
                 topic=codes[outcome.code]["topic"],
                 opens=codes[outcome.code]["opens"],
                 named=named,
+                own=named & own,
                 cites=tuple(number.where for key, number in self.numbers.items() if key in named),
                 credit=msgspec.json.encode({"rule": self.name, "outcome": outcome.code, "version": edition}),
             )

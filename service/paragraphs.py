@@ -1,5 +1,6 @@
 """The text of a card: what, why, for which agents, what is not on record, where it is written."""
 
+from itertools import chain
 from operator import attrgetter
 
 from service.decision import Decision, Finding, Verdict
@@ -115,18 +116,19 @@ def _sources(decision: Decision, fill: Filler, topic: str, findings: list[Findin
     rules, language = decision.rules, fill.language
     places: list[str] = []
     for finding in findings:
-        section, outcome = finding.section, finding.outcome
+        page, outcome = finding.section.page, finding.outcome
         if rules.assessment.stem in outcome.named and decision.tier is not None:
             places += rules.assessment.cites
         places += outcome.cites
-        places += [ruling.gate.where for ruling in finding.rulings if ruling.result != "ask"]
-        if "where" in section.page:
-            places.append(section.page["where"])
+        for ruling in finding.rulings:
+            if ruling.result != "ask":
+                places.append(ruling.gate.where)
+        if "where" in page:
+            places.append(page["where"])
     if topic == "tier":
-        stops = [ruling.gate for verdict in decision.verdicts for ruling in verdict.rulings if ruling.result != "ask"]
-        places += [gate.where for gate in stops]
+        for verdict in decision.verdicts:
+            places += [ruling.gate.where for ruling in verdict.rulings if ruling.result != "ask"]
         places += [verdict.agent.where for verdict in decision.verdicts if not verdict.stopped]
-    cited = rules.cited[language]
-    parts = dict.fromkeys([part for place in dict.fromkeys(places) for part in cited[place]])
-    text = fill.marks["semicolon"].join(parts) or rules.guideline.page["label"][language]
+    cited = dict.fromkeys(chain.from_iterable(map(rules.cited[language].__getitem__, places)))
+    text = fill.marks["semicolon"].join(cited) or rules.guideline.page["label"][language]
     return f"{text}{fill.marks['stop']}{rules.guideline.page['reviewed'][language]}"

@@ -79,7 +79,7 @@ def _assessment(decision: Decision) -> Assessment:
     found = Assessment(
         guideline=decision.rules.guideline.name,
         missing=decision.missing,
-        facts=[shown(item) for item in decision.evidence()],
+        facts=shown(decision.evidence()),
         outcomes=decision.outcomes,
     )
     if tier is not None:

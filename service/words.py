@@ -47,6 +47,8 @@ Blank = tuple[str, str]
 class Sentence:
     """One sentence in one language, split into literals and blanks."""
 
+    __slots__ = ("parts", "tail")
+
     def __init__(self, text: str) -> None:
         self.parts: list[tuple[str, Blank]] = []
         position = 0
