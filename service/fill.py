@@ -44,6 +44,8 @@ class Filler(dict[Blank, str]):
     def say(self, words: Words, finding: Finding | None = None) -> str:
         """One sentence; `finding` is the one that it is said of, where there is one."""
         sentence = words[self.language]
+        if not sentence.parts:
+            return sentence.tail
         if finding is None or not finding.outcome.own:
             return sentence.fill(self)
         return sentence.fill({blank: self._of_finding(finding, blank) for _, blank in sentence.parts})

@@ -39,7 +39,7 @@ def _of_the_tier(decision: Decision, fill: Filler) -> list[str]:
         corners = {part: words[getattr(tier, part)][fill.language] for part in ("at_least", "at_most")}
         said.append(f"{headings['provisional']} {fill.phrases['between'].format(**corners)}")
     if decision.verdicts:
-        said.append("\n".join([_AGENTS[fill.language], *[_agent(decision, fill, each) for each in decision.verdicts]]))
+        said.append(_agents(decision, fill))
     if decision.opinions and tier is not None and tier.tier is not None:
         said.append(_others(decision, fill))
     if absent := _absent(decision, fill):
@@ -69,9 +69,12 @@ _AGENTS = _head("agent", "for_patient")
 _OTHERS = _head("guideline", "would", "because")
 
 
-def _agent(decision: Decision, fill: Filler, verdict: Verdict) -> str:
-    """The row of an agent: dose, and for this patient possible, ruled out, or what must be known first."""
-    return f"| {fill.say(verdict.agent.words)} | {_standing(decision, fill, verdict)} |"
+def _agents(decision: Decision, fill: Filler) -> str:
+    """The table of agents: dose, and for this patient possible, ruled out, or what must be known first."""
+    rows = [_AGENTS[fill.language]]
+    for verdict in decision.verdicts:
+        rows.append(f"| {fill.say(verdict.agent.words)} | {_standing(decision, fill, verdict)} |")
+    return "\n".join(rows)
 
 
 def _others(decision: Decision, fill: Filler) -> str:

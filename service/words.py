@@ -69,8 +69,6 @@ class Sentence:
 
     def fill(self, texts: Mapping[Blank, str]) -> str:
         """The sentence with each blank filled with its text."""
-        if not self.parts:
-            return self.tail
         return "".join([literal + texts[blank] for literal, blank in self.parts]) + self.tail
 
     def settled(self, known: Callable[[str, str], str | None]) -> "Sentence":
