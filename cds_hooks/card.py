@@ -1,12 +1,12 @@
 """Cards: built right, or `Malformed` naming the rule of CDS Hooks 2.0, "CDS Service Response", that is broken.
 
 Members without a value are left out of the JSON. What is the same in many answers may be given as `msgspec.Raw`, JSON
-that was encoded and checked before; `well_formed` looks inside that as well.
+that was encoded and checked before; `well_formed` looks inside that as well. Who gives suggestions so sees to it that
+one at the most is recommended where one at the most may be taken.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from itertools import compress
 from typing import Any, Final, Literal
 
 import msgspec
@@ -42,7 +42,7 @@ _REFERENCE: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9._-]+")
 
 def utf16_length(text: str) -> int:
     """The length of a text as JavaScript has it."""
-    return len(text.encode("utf-16-le")) // 2
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
 class Malformed(ValueError):
@@ -53,11 +53,9 @@ class _Part(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel
     """Any object of an answer: no member of it is blank or empty, since the standard forbids sending such."""
 
     def __post_init__(self) -> None:
-        values = astuple(self)
-        texts = [value for value in values if type(value) is str]
-        if "" in texts or {} in values or any(map(str.isspace, texts)):
-            blank = (value in ("", {}) or (type(value) is str and value.isspace()) for value in values)
-            raise self._broken(f"{next(compress(self.__struct_fields__, blank))} must not be empty")
+        for name, value in zip(self.__struct_fields__, astuple(self), strict=True):
+            if (not value and value in ("", {})) or (type(value) is str and value.isspace()):
+                raise self._broken(f"{name} must not be empty")
 
     def _broken(self, rule: str) -> Malformed:
         return Malformed(f"{type(self).__name__}: {rule}")
@@ -155,7 +153,7 @@ class Card(_Part, frozen=True, kw_only=True):
     source: Source
     uuid: str | None = None
     detail: str | None = None
-    suggestions: tuple[Suggestion, ...] = ()
+    suggestions: tuple[Suggestion | Raw, ...] = ()
     selection_behavior: Literal["at-most-one", "any"] | None = None
     override_reasons: tuple[OverrideReason, ...] | Raw = ()
     links: tuple[Link, ...] = ()
@@ -171,9 +169,10 @@ class Card(_Part, frozen=True, kw_only=True):
             raise self._broken("selectionBehavior must be at-most-one or any")
         if bool(self.suggestions) != (self.selection_behavior is not None):
             raise self._broken("suggestions and selectionBehavior go together")
-        recommended = sum(suggestion.is_recommended for suggestion in self.suggestions)
-        if self.selection_behavior == "at-most-one" and recommended > 1:
-            raise self._broken("with at-most-one, at most one suggestion is recommended")
+        if self.selection_behavior == "at-most-one":
+            built = [suggestion for suggestion in self.suggestions if isinstance(suggestion, Suggestion)]
+            if sum(suggestion.is_recommended for suggestion in built) > 1:
+                raise self._broken("with at-most-one, at most one suggestion is recommended")
 
 
 class Response(_Part, frozen=True, kw_only=True):

@@ -59,7 +59,9 @@ def _in_section(section: Section, terms: Terminology, assessments: set[str]) -> 
         yield from (f"{place}: {flaw}" for flaw in words.flaws)
         for name, aspect in sorted(words.blanks):
             used.add(name)
-            if not _fillable(section, terms, assessments, name, aspect):
+            # Why a rule holds is said where there is no finding yet.
+            of_finding = name in dates or name in section.page.get("blanks", ())
+            if not _fillable(section, terms, assessments, name, aspect) or (of_finding and place.startswith("rule ")):
                 yield f"{place}: the blank {'.'.join(filter(None, (name, aspect)))} is nothing this page knows"
     yield from (f"number {name} is never used" for name in section.numbers if name not in used)
     for number in section.numbers.values():

@@ -3,126 +3,99 @@
 Every string that comes from the record is escaped for Markdown (some clients render raw HTML in it).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import cache, cached_property
 from math import isfinite, isnan
-from typing import Any
+from typing import Any, NamedTuple
 
 from cds_hooks import escape
+from fhir_profiles import terminology
 from fhir_profiles.chart import Evidence
 from fhir_profiles.dates import add_months, when
 from service.assess import UNCLASSIFIED
-from service.decision import Decision, Finding, Opinion, Tier
+from service.decision import Decision, Finding, Opinion
 from service.gates import Ruling
-from service.rules import Agent
-from service.words import WORDS, Words, amount
+from service.words import FIXED, Blank, Words, amount, of_fact
 
 __all__ = ["Filler"]
 
 
-class Filler:
-    """Fills the sentences of one decision in one language."""
+class Filler(dict[Blank, str]):
+    """What stands in the blanks of one decision's sentences, in one language: of the tier and the facts, once each."""
 
     def __init__(self, decision: Decision, language: str) -> None:
+        super().__init__()
         self._decision, self.language = decision, language
         self._facts, self._rules = decision.facts, decision.rules
+        self.fixed = FIXED[language]
+        self.marks, self.phrases = self.fixed["marks"], self.fixed["phrases"]
+        names = _names(language)
+        # What facts, drugs, and sites of measurement or fracture are called.
+        self.labels, self._drugs, self._sites = names.facts, names.drugs, names.sites
 
-    def say(self, words: Words, finding: Finding | None = None, ruling: Ruling | None = None) -> str:
-        """One sentence, for a finding or for the table row behind one."""
-        return words[self.language].fill(lambda name, aspect: self._blank(name, aspect, finding, ruling))
+    def __missing__(self, blank: Blank) -> str:
+        name, aspect = blank
+        definition = self._rules.terms.facts.get(name)
+        text = self._tier(name, aspect) if definition is None else self._fact(name, definition, aspect)
+        self[blank] = text
+        return text
 
-    def word(self, group: str, name: str) -> str:
-        """A fixed word."""
-        return str(WORDS[group][name][self.language])
+    def say(self, words: Words, finding: Finding | None = None) -> str:
+        """One sentence; `finding` is the one that it is said of, where there is one."""
+        sentence = words[self.language]
+        if not sentence.parts:
+            return sentence.tail
+        if finding is None or not finding.outcome.own:
+            return sentence.fill(self)
+        return sentence.fill({blank: self._of_finding(finding, blank) for _, blank in sentence.parts})
 
     def opinion(self, opinion: Opinion) -> str:
         """The criterion behind another guideline's advice."""
-        return self.say(opinion.section.reasons[opinion.rule]["why"], Finding(opinion.section, _NONE, "info"))
-
-    def mark(self, name: str) -> str:
-        """A mark of punctuation, as the language sets it."""
-        return self.word("marks", name)
-
-    def label(self, fact: str) -> str:
-        """What a fact is called."""
-        return str(self._rules.terms.facts[fact][self.language])
-
-    def drug(self, key: str) -> str:
-        """What a drug is called."""
-        return str(self._rules.terms.drugs[key][self.language])
-
-    def agent(self, agent: Agent) -> str:
-        """An agent with its dose, as its page words it."""
-        return self.say(agent.words)
+        return self.say(opinion.section.reasons[opinion.rule]["why"])
 
     def listed(self, items: Iterable[str]) -> str:
         """Several things in a row, each once."""
-        return self.mark("comma").join(dict.fromkeys(items))
-
-    def _blank(self, name: str, aspect: str, finding: Finding | None, ruling: Ruling | None) -> str:
-        if ruling is not None and name in ("fact", "limit", "drug"):
-            return self._of_ruling(ruling, name, aspect)
-        if finding is not None:
-            section = finding.section
-            if name in section.page.get("dates", {}):
-                return self._date(section.page["dates"][name], section.numbers)
-            if name in section.page.get("blanks", ()):
-                return self._of_finding(finding, name)
-        stem = self._rules.assessment.stem
-        if name in (stem, f"{stem}_before"):
-            return self._tier(name == stem, aspect)
-        return self._fact(name, aspect)
+        return self.marks["comma"].join(dict.fromkeys(items))
 
     # -- the tier ------------------------------------------------------------------------------------
 
-    def _tier(self, now: bool, aspect: str) -> str:
-        decision = self._decision
-        tier: Tier | None = decision.tier if now else decision.before or decision.tier
+    def _tier(self, name: str, aspect: str) -> str:
+        decision, section = self._decision, self._rules.assessment
+        tiers = {section.stem: decision.tier, f"{section.stem}_before": decision.before or decision.tier}
+        tier = tiers[name]
         assert tier is not None
-        section = self._rules.assessment
         if aspect in ("short", "why"):
-            return self.say(section.reasons[tier.rule][aspect], Finding(section, _NONE, "info"))
+            return self.say(section.reasons[tier.rule][aspect])
         word = {"": tier.tier or UNCLASSIFIED, "at_least": tier.at_least, "at_most": tier.at_most}[aspect]
         return str(section.page["words"][word][self.language])
 
     # -- facts ---------------------------------------------------------------------------------------
 
-    def _fact(self, name: str, aspect: str) -> str:
-        definition = self._rules.terms.facts[name]
-        if aspect == "label":
-            return self.label(name)
-        if aspect == "fresh":
-            return amount(definition["fresh"]["months"], "mo", self.language)
+    def _fact(self, name: str, definition: Mapping[str, Any], aspect: str) -> str:
+        always = of_fact(definition, aspect, self.language) if aspect else None
+        if always is not None:
+            return always
         fact = self._facts[name]
         shown = fact.shown
-        if aspect == "":
-            unit = definition.get("unit", "")
-            value = shown.value if shown is not None and shown.value is not None else fact.presumed
-            if isinstance(value, float | int) and not isinstance(value, bool) and isfinite(value):
-                return amount(float(value), unit, self.language)
-            if isinstance(value, str) and value in self._rules.terms.facts:
-                return self.label(value)  # a fact that says which other one decides
-            return self.word("phrases", "not_recorded")
-        return self._aspect(shown, aspect)
+        if aspect:
+            return self._aspect(shown, aspect)
+        value = shown.value if shown is not None and shown.value is not None else fact.presumed
+        if isinstance(value, str):  # a fact that says which other one decides
+            return self.labels.get(value, self.phrases["not_recorded"])
+        if isinstance(value, bool) or not isfinite(value):
+            return self.phrases["not_recorded"]
+        return amount(float(value), definition.get("unit", ""), self.language)
 
     def _aspect(self, shown: Evidence | None, aspect: str) -> str:
-        if aspect == "date":
-            return shown.date if shown is not None and shown.date else self.word("phrases", "undated")
         value = getattr(shown, aspect) if shown is not None else None
+        if aspect == "date":
+            return value or self.phrases["undated"]
         if value is None:
-            return self.word("phrases", "not_recorded")
+            return self.phrases["not_recorded"]
         if aspect == "drug":
-            return self.drug(value)
-        if aspect == "use":
-            return self.word("uses", value)
-        return self.site(value)
-
-    def site(self, site: str) -> str:
-        """What a site of measurement or fracture is called."""
-        for definition in self._rules.terms.facts.values():
-            if site in definition.get("sites", ()) and isinstance(definition["sites"], dict):
-                return str(definition["sites"][site][self.language])
-        return self.word("sites", site)
+            return self._drugs[value]
+        return self.fixed["uses"][value] if aspect == "use" else self._sites[value]
 
     def _date(self, entry: dict[str, str], numbers: dict[str, Any]) -> str:
         shown = self._facts[entry["fact"]].shown
@@ -132,34 +105,42 @@ class Filler:
 
     # -- rulings, orders, lists ------------------------------------------------------------------------
 
-    def _of_ruling(self, ruling: Ruling, name: str, aspect: str) -> str:
+    def _of_ruling(self, ruling: Ruling, blank: Blank) -> str:
+        name, aspect = blank
+        if name not in ("fact", "limit", "drug"):
+            return self[blank]
         if name == "drug":
-            return self.drug(ruling.subject.drug)
+            return self._drugs[ruling.subject.drug]
         if name == "limit":
             return amount(float(ruling.gate.limit), ruling.gate.unit, self.language)
         shown = ruling.fact.shown
-        if shown is not None and shown.fact in self._rules.terms.facts and ruling.result != "ask":
+        if shown is not None and shown.fact in self.labels and ruling.result != "ask":
             # What blocks may be another fact's evidence: an eGFR behind a clearance (README, Kidney).
             if aspect == "label":
-                return self.label(shown.fact)
+                return self.labels[shown.fact]
             if aspect == "" and shown.value is None:
-                return self.word("phrases", "on_record")
+                return self.phrases["on_record"]
             if aspect == "" and shown.unit is not None:
                 return amount(shown.value or 0.0, shown.unit, self.language)
-        return self._fact(ruling.gate.fact, aspect)
+        return self[ruling.gate.fact, aspect]
 
-    def _of_finding(self, finding: Finding, name: str) -> str:
+    def _of_finding(self, finding: Finding, blank: Blank) -> str:
+        name, section = blank[0], finding.section
+        if name not in finding.outcome.own:
+            return self[blank]
+        if name in section.page.get("dates", ()):
+            return self._date(section.page["dates"][name], section.numbers)
         if name == "drug":
-            return self._shortened(list(dict.fromkeys(self._drugs(finding))))
+            return self._shortened(list(dict.fromkeys(self._drugs_of(finding))))
         if name == "reason":
             return self.reason(finding.rulings[0])
         if name == "rulings":
-            colon = self.mark("colon")
+            colon = self.marks["colon"]
             return "\n".join(
-                f"- {self.drug(r.subject.drug)}{colon}{self.reason(r)}" for r in _distinct(finding.rulings)
+                f"- {self._drugs[r.subject.drug]}{colon}{self.reason(r)}" for r in _distinct(finding.rulings)
             )
         if name == "labs":
-            return self.listed(self.label(ruling.gate.fact) for ruling in finding.rulings)
+            return self.listed([self.labels[ruling.gate.fact] for ruling in finding.rulings])
         if name == "items":
             return self._items()
         order = finding.order
@@ -175,50 +156,78 @@ class Filler:
     def _shortened(self, names: list[str]) -> str:
         if len(names) <= _NAMED:
             return self.listed(names)
-        return f"{self.listed(names[:_NAMED])} {self.word('phrases', 'more').format(count=len(names) - _NAMED)}"
+        return f"{self.listed(names[:_NAMED])} {self.phrases['more'].format(count=len(names) - _NAMED)}"
 
     def _unknown(self) -> str:
-        return self.word("phrases", "not_recorded")
+        return self.phrases["not_recorded"]
 
-    def _drugs(self, finding: Finding) -> list[str]:
+    def _drugs_of(self, finding: Finding) -> list[str]:
         if finding.order is not None:
-            return [self.drug(finding.order.drug)]
+            return [self._drugs[finding.order.drug]]
         if finding.rulings:
-            return [self.drug(ruling.subject.drug) for ruling in finding.rulings]
-        # What moves the tier: the drafts it rests on, judged or not; none where one was replaced by what is in hand.
+            return [self._drugs[ruling.subject.drug] for ruling in finding.rulings]
+        return self._moving
+
+    @cached_property
+    def _moving(self) -> list[str]:
+        """What moves the tier: the drafts it rests on, judged or not; where one was replaced, what is in hand."""
+        in_hand = [use.drug for use in self._decision.in_hand]
         drafted = {use.drug for use in self._facts.chart.uses if use.in_hand}
         evidence = [item for fact in self._rules.assessment.facts for item in self._facts[fact].evidence]
-        moving = [item.drug for item in evidence if item.used and item.drug in drafted]
-        return [self.drug(drug) for drug in moving if drug] or [self.drug(use.drug) for use in self._decision.in_hand]
+        moving = [item.drug for item in evidence if item.drug and item.used and item.drug in drafted]
+        return [self._drugs[drug] for drug in moving or in_hand]
 
     def reason(self, ruling: Ruling) -> str:
         """Why a table row stops a drug, or what must be known first."""
         if ruling.result != "ask":
-            return self.say(ruling.gate.words, None, ruling)
+            return self._ruled(ruling.gate.words, ruling)
         if ruling.gate.unknown is not None:
-            return self.say(ruling.gate.unknown, None, ruling)
-        return f"{self.word('phrases', 'first')}{self.mark('colon')}{self.label(ruling.gate.fact)}"
+            return self._ruled(ruling.gate.unknown, ruling)
+        return f"{self.phrases['first']}{self.marks['colon']}{self.labels[ruling.gate.fact]}"
+
+    def _ruled(self, words: Words, ruling: Ruling) -> str:
+        sentence = words[self.language]
+        return sentence.fill({blank: self._of_ruling(ruling, blank) for _, blank in sentence.parts})
 
     def _items(self) -> str:
         said = []
         for item in self._decision.unusable():
-            name = self._rules.terms.facts.get(item.fact)
-            label = str(name[self.language]) if name else item.fact
+            label = self.labels.get(item.fact, item.fact)
             if item.asRecorded is not None and item.asRecorded.value is not None:
                 label += f" {item.asRecorded.value:g} {escape(item.asRecorded.unit or '')}".rstrip()
             elif item.value is not None:
                 label += f" {item.value:g}"
             if item.date:
                 label += f" ({item.date})"
-            said.append(f"{label}{self.mark('colon')}{self._rules.reasons[item.reason or ''][self.language]}")
+            said.append(f"{label}{self.marks['colon']}{self._rules.reasons[item.reason or ''][self.language]}")
         if count := self._facts.chart.unreadable:
-            said.append(self.word("phrases", "unreadable").format(count=count))
-        return self.mark("semicolon").join(dict.fromkeys(said))
+            said.append(self.phrases["unreadable"].format(count=count))
+        return self.marks["semicolon"].join(dict.fromkeys(said))
 
 
 # Of several drugs a sentence names the first; the list below it has them all.
 _NAMED = 2
-_NONE: Any = None
+
+
+class _Names(NamedTuple):
+    facts: Mapping[str, str]
+    drugs: Mapping[str, str]
+    sites: Mapping[str, str]
+
+
+@cache
+def _names(language: str) -> _Names:
+    """What is called how in a language; a site as the first fact words it that has it."""
+    terms = terminology()
+    sites: dict[str, str] = {}
+    for definition in terms.facts.values():
+        if isinstance(definition.get("sites"), dict):
+            sites = {site: str(texts[language]) for site, texts in definition["sites"].items()} | sites
+    return _Names(
+        facts={name: str(definition[language]) for name, definition in terms.facts.items()},
+        drugs={name: str(definition[language]) for name, definition in terms.drugs.items()},
+        sites=FIXED[language]["sites"] | sites,
+    )
 
 
 def _distinct(rulings: list[Ruling]) -> list[Ruling]:

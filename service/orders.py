@@ -1,4 +1,4 @@
-"""The orders a card may suggest: FHIR resources in YAML, encoded once around the patient's id.
+"""The orders a card may suggest: FHIR resources in YAML, encoded once around the patient's id and a uuid.
 
 `check_orders` builds each with the FHIR R4B models of `fhir.resources`; the parent process and the tests
 call it, a worker never does (the models cost more than the whole answer).
@@ -11,26 +11,27 @@ from typing import Any
 
 import msgspec
 
-from cds_hooks import Action
+from cds_hooks import Action, Suggestion
 from fhir_profiles import load_yaml
 from service.words import LANGUAGES
 
 __all__ = ["Order", "check_orders", "load_orders"]
 
-_PATIENT = "{patient}"
+_PATIENT, _UUID = "{patient}", "{uuid}"
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """One order in every language; `drug` for what it orders, None for a test.
 
-    `_halves`: the JSON of the action that creates it, split around the patient's id.
+    `_pieces`: the JSON of the suggestion to create it, by its language and whether it is recommended, split around the
+    suggestion's uuid and the patient's id.
     """
 
     id: str
     drug: str | None
     label: Mapping[str, str]
-    _halves: Mapping[str, tuple[bytes, bytes]]
+    _pieces: Mapping[tuple[str, bool], tuple[bytes, bytes, bytes]]
     resource: Mapping[str, dict[str, Any]]
 
     @property
@@ -39,11 +40,11 @@ class Order:
         code = next(iter(self.resource.values())).get("code", {})
         return frozenset((coding["system"], coding["code"]) for coding in code.get("coding", ()))
 
-    def creation(self, language: str, patient_id: str) -> msgspec.Raw:
-        """The actions of a suggestion that creates it for a patient, as JSON."""
-        before, after = self._halves[language]
+    def suggestion(self, language: str, patient_id: str, uuid: str, *, recommended: bool) -> msgspec.Raw:
+        """The suggestion to create it for a patient, as JSON."""
+        head, middle, tail = self._pieces[language, recommended]
         # The id is a FHIR id or comes from the record: encoded, it cannot leave its string.
-        return msgspec.Raw(before + msgspec.json.encode(patient_id)[1:-1] + after)
+        return msgspec.Raw(b"".join((head, uuid.encode(), middle, msgspec.json.encode(patient_id)[1:-1], tail)))
 
 
 def load_orders() -> dict[str, Order]:
@@ -57,13 +58,18 @@ def load_orders() -> dict[str, Order]:
 
 
 def _order(name: str, entry: Mapping[str, Any]) -> Order:
-    resources, halves = {}, {}
+    resources, pieces = {}, {}
     for language in LANGUAGES:
         resource = {**_spoken(entry["resource"], language), "subject": {"reference": f"Patient/{_PATIENT}"}}
-        action = Action(type="create", description=entry["label"][language], resource=resource)
-        before, after = msgspec.json.encode([action]).split(_PATIENT.encode())
-        resources[language], halves[language] = resource, (before, after)
-    return Order(name, entry.get("drug"), entry["label"], halves, resources)
+        label = entry["label"][language]
+        action = Action(type="create", description=label, resource=resource)
+        for recommended in (False, True):
+            whole = Suggestion(label=label, uuid=_UUID, is_recommended=recommended, actions=(action,))
+            head, rest = msgspec.json.encode(whole).split(_UUID.encode())
+            middle, tail = rest.split(_PATIENT.encode())
+            pieces[language, recommended] = head, middle, tail
+        resources[language] = resource
+    return Order(name, entry.get("drug"), entry["label"], pieces, resources)
 
 
 def _spoken(node: Any, language: str) -> Any:

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from fhir_profiles import load_yaml
 from fhir_profiles.fact import several
-from service.words import Words, amount, each, number_text
+from service.words import Words, amount, each, number_text, of_fact
 
 __all__ = [
     "Basis",
@@ -77,7 +77,8 @@ class Outcome:
     """What a rule may conclude, with its words. `variant` tells apart wordings of one outcome code.
 
     `lead`: the lowest of a card's gives its summary; `place`: where its detail stands on the card; `named`: the
-    blanks that its sentences had on the page.
+    blanks that its sentences had on the page; `own`: those of them that a finding fills, not a fact; `cites`: where the
+    numbers among them come from; `credit`: the JSON by which a card names it.
     """
 
     code: str
@@ -89,7 +90,12 @@ class Outcome:
     detail: Words | None
     orders: tuple[str, ...]
     orders_for: Mapping[str, str]
+    topic: str = ""
+    opens: bool = False
     named: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
+    cites: tuple[str, ...] = ()
+    credit: bytes = b""
 
 
 @dataclass(slots=True)
@@ -113,26 +119,45 @@ class Section:
     name: str = field(init=False)
     # Why a rule of an assessment holds: rule -> short | why -> its words.
     reasons: dict[str, dict[str, Words]] = field(default_factory=dict)
+    # Where its numbers come from.
+    cites: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.name = f"{self.guideline}/{self.stem}"
 
-    def settle(self) -> None:
-        """Fill the page's numbers into its sentences and its logic: what is left to fill is of the patient."""
+    def settle(self, codes: Mapping[str, Any], facts: Mapping[str, Any], edition: str) -> None:
+        """Fill into its logic and its sentences what is the same for every patient: numbers, what facts are called.
+
+        `codes` are the outcomes that a page may name, `facts` the definitions of facts, `edition` its guideline's.
+        """
+
+        def known(language: str, name: str, aspect: str) -> str | None:
+            if name in self.numbers:
+                return self.number(language, name, aspect)
+            return of_fact(facts.get(name, {}), aspect, language)
+
         if self.decide is not None:
             self.decide = _bound(self.decide, self.numbers)
             self.asked = several(self.facts)
+        own = {*self.page.get("dates", ()), *self.page.get("blanks", ())}
+        self.cites = tuple(dict.fromkeys(number.where for number in self.numbers.values()))
         for name, outcome in self.outcomes.items():
             sentences = [words for words in (outcome.summary, outcome.detail) if words is not None]
+            named = frozenset(blank for words in sentences for blank, _ in words.blanks)
             self.outcomes[name] = replace(
                 outcome,
-                summary=outcome.summary and outcome.summary.settled(self.number),
-                detail=outcome.detail and outcome.detail.settled(self.number),
-                named=frozenset(blank for words in sentences for blank, _ in words.blanks),
+                summary=outcome.summary and outcome.summary.settled(known),
+                detail=outcome.detail and outcome.detail.settled(known),
+                topic=codes[outcome.code]["topic"],
+                opens=codes[outcome.code]["opens"],
+                named=named,
+                own=named & own,
+                cites=tuple(number.where for key, number in self.numbers.items() if key in named),
+                credit=msgspec.json.encode({"rule": self.name, "outcome": outcome.code, "version": edition}),
             )
         for rule, entry in self.page.get("rules", {}).items():
             parts = {part: entry[part] for part in ("short", "why") if part in entry}
-            self.reasons[rule] = {part: Words(texts).settled(self.number) for part, texts in parts.items()}
+            self.reasons[rule] = {part: Words(texts).settled(known) for part, texts in parts.items()}
 
     def number(self, language: str, name: str, aspect: str) -> str | None:
         """What a blank prints of the page's numbers; None where it names none."""

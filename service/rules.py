@@ -94,7 +94,7 @@ def load_rules(market: str = "cn", package: str = "service.guidelines", leading:
     if flaws:
         raise Flawed(flaws)
     for section in sections:
-        section.settle()
+        section.settle(outcomes, terms.facts, str(guidelines[section.guideline].page["edition"]))
         if "agents" in section.page:
             agents = [replace(agent, words=agent.words.settled(section.number)) for agent in agents]
     known = {section.guideline for section in sections if section.kind in ("assessment", "opinion")}

@@ -79,7 +79,7 @@ def _assessment(decision: Decision) -> Assessment:
     found = Assessment(
         guideline=decision.rules.guideline.name,
         missing=decision.missing,
-        facts=[shown(item) for item in decision.evidence()],
+        facts=shown(decision.evidence()),
         outcomes=decision.outcomes,
     )
     if tier is not None:
@@ -101,15 +101,18 @@ def _view(tier: Tier) -> TierView:
 
 def opened(decision: Decision) -> dict[str, list[Finding]]:
     """The findings of each card there is to be, by topic, the loudest first; a topic that nothing opens has none."""
-    outcomes = decision.rules.outcomes
     by_topic: dict[str, list[Finding]] = {topic: [] for topic in TOPICS}
+    opening = set()
     for finding in decision.findings:
-        by_topic[outcomes[finding.outcome.code]["topic"]].append(finding)
-    return {
-        topic: sorted(findings, key=lambda f: (-SEVERITY[f.indicator], f.outcome.lead))
-        for topic, findings in by_topic.items()
-        if any(outcomes[finding.outcome.code]["opens"] for finding in findings)
-    }
+        outcome = finding.outcome
+        by_topic[outcome.topic].append(finding)
+        if outcome.opens:
+            opening.add(outcome.topic)
+    return {topic: sorted(findings, key=_place) for topic, findings in by_topic.items() if topic in opening}
+
+
+def _place(finding: Finding) -> tuple[int, int]:
+    return -SEVERITY[finding.indicator], finding.outcome.lead
 
 
 def _cards(decision: Decision, voice: Voice, build: Build) -> list[Card]:
@@ -126,8 +129,8 @@ def _cards(decision: Decision, voice: Voice, build: Build) -> list[Card]:
 def _card(
     decision: Decision, voice: Voice, fill: Filler, topic: str, findings: list[Finding], offered: set[str]
 ) -> Card:
-    rules, language = decision.rules, voice.language
-    lead = next(f for f in findings if rules.outcomes[f.outcome.code]["opens"] and f.outcome.summary is not None)
+    page, language = decision.rules.guideline.page, voice.language
+    lead = next(finding for finding in findings if finding.outcome.opens)
     assert lead.outcome.summary is not None
     offers = tuple(suggestions(decision, voice, topic, findings, offered))
     return Card(
@@ -135,21 +138,15 @@ def _card(
         summary=_fitting(fill.say(lead.outcome.summary, lead)),
         detail="\n\n".join(paragraphs(decision, fill, topic, findings)),
         indicator=findings[0].indicator,  # type: ignore[arg-type] # one of three by the loader's check
-        source=_source(rules.guideline.page["label"][language], rules.guideline.page["link"], topic, language),
+        source=_source(page["label"][language], page["link"], topic, language),
         suggestions=offers,
         selection_behavior=("at-most-one" if topic == "tier" else "any") if offers else None,
         override_reasons=_REASONS[language],
-        extension={
-            "org.osteohooks.findings": [
-                {
-                    "rule": finding.section.name,
-                    "outcome": finding.outcome.code,
-                    "version": str(rules.guidelines[finding.section.guideline].page["edition"]),
-                }
-                for finding in findings
-            ]
-        },
+        extension=Raw(_CREDITED % b",".join([finding.outcome.credit for finding in findings])),
     )
+
+
+_CREDITED = b'{"org.osteohooks.findings":[%b]}'
 
 
 @cache

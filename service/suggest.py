@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from msgspec import Raw
+
 from cds_hooks import Action, Suggestion
 from cds_hooks.card import pruned
 from service.decision import Decision, Finding
-from service.orders import Order
 from service.voice import Voice
 
 __all__ = ["suggestions"]
@@ -13,35 +14,36 @@ __all__ = ["suggestions"]
 
 def suggestions(
     decision: Decision, voice: Voice, topic: str, findings: list[Finding], offered: set[str]
-) -> Iterator[Suggestion]:
+) -> Iterator[Suggestion | Raw]:
     """Those of a topic's card; `offered` has the orders that stand on a card already, and gets those of this one."""
     orders = decision.rules.orders
+    language, patient_id, uuid = voice.language, voice.patient_id, voice.uuid
     if topic == "tier":
         for verdict in decision.verdicts:
-            if verdict.agent.order is not None and not verdict.stopped:
-                order = orders[verdict.agent.order]
-                yield _create(order, voice, recommended=verdict.agent is decision.recommended)
+            name = verdict.agent.order
+            if name is not None and not verdict.stopped:
+                # The one that is recommended is one of them at the most, as at-most-one asks for.
+                recommended = verdict.agent is decision.recommended
+                yield orders[name].suggestion(language, patient_id, uuid("order", name), recommended=recommended)
     for finding in findings:
         if finding.order is not None:
             if finding.correctable:
                 yield from _corrections(decision, voice, finding)
-            continue
-        asked = {ruling.gate.fact for ruling in finding.rulings}
-        names = (*finding.outcome.orders, *(name for fact, name in finding.outcome.orders_for.items() if fact in asked))
-        for name in dict.fromkeys(names):
-            if name not in offered and topic != "tier":
-                offered.add(name)
-                yield _create(orders[name], voice, recommended=finding.outcome.code == "order-safety-labs")
+        elif topic != "tier":
+            recommended = finding.outcome.code == "order-safety-labs"
+            for name in _asked_for(finding):
+                if name not in offered:
+                    offered.add(name)
+                    yield orders[name].suggestion(language, patient_id, uuid("order", name), recommended=recommended)
 
 
-def _create(order: Order, voice: Voice, *, recommended: bool) -> Suggestion:
-    label = order.label[voice.language]
-    return Suggestion(
-        label=label,
-        uuid=voice.uuid("order", order.id),
-        is_recommended=recommended,
-        actions=order.creation(voice.language, voice.patient_id),
-    )
+def _asked_for(finding: Finding) -> tuple[str, ...]:
+    """The orders of a finding's outcome: those that always go with it, and those for what must be known first."""
+    outcome = finding.outcome
+    if not outcome.orders_for:
+        return outcome.orders
+    asked = {ruling.gate.fact for ruling in finding.rulings}
+    return (*outcome.orders, *(name for fact, name in outcome.orders_for.items() if fact in asked))
 
 
 def _corrections(decision: Decision, voice: Voice, finding: Finding) -> Iterator[Suggestion]:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from cds_hooks import Action, Suggestion
 from fhir_profiles import Entry, RecordReader, Resource, terminology
 from fhir_profiles.chart import Use
 from service.orders import Order, check_orders, load_orders
@@ -19,6 +20,7 @@ ORDERS = load_orders()
 DRUG_ORDERS = {name: order for name, order in ORDERS.items() if order.drug is not None}
 BY_ID = pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 BY_DRUG_ID = pytest.mark.parametrize("order", DRUG_ORDERS.values(), ids=DRUG_ORDERS)
+UUID = "5b9f4d3c-0000-5000-8000-000000000001"
 ROUTES = {"47625008": "iv", "34206005": "sc", "26643006": "oral"}
 # A day of the page's unit, in the unit of the order's timing.
 PERIODS = {"mo": "mo", "wk": "wk", "mg/d": "d", "[iU]/d": "d"}
@@ -43,16 +45,23 @@ def dose_of(order: Order) -> Any:
     return rate["doseQuantity"]
 
 
-class Suggested(msgspec.Struct):
+class Creation(msgspec.Struct):
     """An action, its resource as our own reader has it."""
 
     resource: Resource
 
 
+class Suggested(msgspec.Struct):
+    """A suggestion of one action."""
+
+    actions: tuple[Creation]
+
+
 def read_back(order: Order, language: str = "en") -> Use:
     """The order as our own reader understands it in the hook's drafts."""
-    (action,) = msgspec.json.decode(order.creation(language, "p1"), type=list[Suggested])
-    draft = action.resource
+    raw = order.suggestion(language, "p1", UUID, recommended=False)
+    (creation,) = msgspec.json.decode(raw, type=Suggested).actions
+    draft = creation.resource
     patient = Resource(resourceType="Patient", id="p1", birthDate="1958-01-01", gender="female")
     today = datetime.date(2026, 11, 20)
     chart = RecordReader().read("p1", [Entry(resource=patient)], [], today, drafts=[Entry(resource=draft)])
@@ -112,10 +121,23 @@ def _untexted(node: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 @BY_ID
 def test_the_patient_stands_in_every_order_and_cannot_leave_the_string(order: Order) -> None:
     for patient in ("p1", 'a"b\\'):
-        (action,) = msgspec.json.decode(order.creation("zh", patient))
+        (action,) = msgspec.json.decode(order.suggestion("zh", patient, UUID, recommended=False))["actions"]
         decoded = action["resource"]
         assert decoded["subject"] == {"reference": f"Patient/{patient}"}
         assert decoded == {**order.resource["zh"], "subject": decoded["subject"]}
+
+
+@BY_ID
+@pytest.mark.parametrize("recommended", [True, False])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_suggestion_encoded_at_start_is_the_one_that_would_be_built(
+    order: Order, language: str, recommended: bool
+) -> None:
+    raw = order.suggestion(language, "p1", UUID, recommended=recommended)
+    resource = {**order.resource[language], "subject": {"reference": "Patient/p1"}}
+    action = Action(type="create", description=order.label[language], resource=resource)
+    built = Suggestion(label=order.label[language], uuid=UUID, is_recommended=recommended, actions=(action,))
+    assert bytes(raw) == msgspec.json.encode(built)
 
 
 def named_by_pages() -> set[str]:

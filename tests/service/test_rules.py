@@ -100,6 +100,7 @@ ON_A_PAGE: list[tuple[str, tuple[str | int, ...], Any, str]] = [
         {"en": "{in_hand}", "zh": "{in_hand}"},
         "in_hand",
     ),
+    ("risk_tier", ("blanks",), ["t_score"], "rule H2, short: the blank t_score is nothing this page knows"),
     # what the tier asks for
     ("risk_tier", ("asks", "frax_hip"), "frax-wanted", "asks frax-wanted, which has no words"),
     ("risk_tier", ("asks", "bmi"), "frax-needed", "asks about bmi, which decide does not look at"),

@@ -33,7 +33,8 @@ class Longest:
         self._rules, self._section, self._outcome, self._language = rules, section, outcome, language
 
     def fill(self, words: Words) -> str:
-        return words[self._language].fill(self._blank)
+        sentence = words[self._language]
+        return sentence.fill({blank: self._blank(*blank) for blank in sentence.blanks})
 
     def _blank(self, name: str, aspect: str) -> str:
         section, language = self._section, self._language
@@ -104,7 +105,8 @@ class Longest:
 
     def _reasons(self, gate: Gate) -> Iterator[str]:
         for words in filter(None, (gate.words, gate.unknown)):
-            yield words[self._language].fill(lambda name, aspect: self._of_gate(gate, name, aspect))
+            sentence = words[self._language]
+            yield sentence.fill({blank: self._of_gate(gate, *blank) for blank in sentence.blanks})
         yield f"{self._phrase('first')}: {self._fact(gate.fact, 'label')}"
 
     def _of_gate(self, gate: Gate, name: str, aspect: str) -> str:

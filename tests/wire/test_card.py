@@ -95,6 +95,20 @@ def test_what_was_encoded_before_is_taken_as_it_is() -> None:
     assert encode(Response(cards=(raw,))) == encode(Response(cards=(card(override_reasons=REASONS),)))
 
 
+def test_a_suggestion_that_was_encoded_before_stands_among_those_that_are_built() -> None:
+    raw = msgspec.Raw(msgspec.json.encode(SECOND))
+    as_raw = Response(cards=(card(suggestions=(FIRST, raw), selection_behavior="at-most-one"),))
+    assert encode(as_raw) == encode(
+        Response(cards=(card(suggestions=(FIRST, SECOND), selection_behavior="at-most-one"),))
+    )
+    assert well_formed(as_raw) == ()
+    twice = msgspec.Raw(msgspec.json.encode(FIRST))
+    wrong = Response(cards=(card(suggestions=(twice, twice), selection_behavior="at-most-one"),))
+    assert [flaw.partition(":")[0] for flaw in well_formed(wrong)] == ["cards[0].suggestions"]
+    with pytest.raises(ValueError, match=r"^Card: suggestions and selectionBehavior go together$"):
+        card(suggestions=(raw,))
+
+
 @pytest.mark.parametrize(("text", "length"), [("", 0), ("ab", 2), ("骨质疏松", 4), ("é", 1), ("🦴", 2), ("a🦴b", 4)])
 def test_the_length_that_a_browser_counts(text: str, length: int) -> None:
     assert utf16_length(text) == length
