@@ -6,9 +6,8 @@
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any, Self
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from fhir_profiles.dates import When
 from fhir_profiles.quantity import Conversion
@@ -81,9 +80,6 @@ class Measurement(Struct, frozen=True, gc=False):
     def high(self) -> float | None:
         """The laboratory's own upper limit in the fact's unit, where there is one that we can read."""
         return self._converted(self.own_range.high) if self.own_range else None
-
-    def _replace(self, **changes: Any) -> Self:
-        return structs.replace(self, **changes)
 
     def _converted(self, end: Quantity | None) -> float | None:
         return None if end is None else self.conversion.read(end)

@@ -6,7 +6,7 @@ that does no harm. Durations go by the calendar ("start plus five years"), never
 
 import re
 from calendar import monthrange
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -88,4 +88,4 @@ def calendar_months(start: date, end: date) -> float:
     if reached > end:
         whole -= 1
         reached = add_months(start, whole)
-    return whole + (end - reached) / timedelta(days=31)
+    return whole + (end - reached).days / 31

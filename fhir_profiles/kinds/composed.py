@@ -100,7 +100,7 @@ def _excreted(facts: Facts, name: str, definition: dict[str, Any]) -> Iterator[R
         if not volume.comparator:
             amount = _exact(base) * _exact(volume) / Fraction(str(definition["per"]))
             # The laboratory's range is one of the concentration.
-            yield _made(name, definition, base._replace(own_range=None), amount)
+            yield _made(name, definition, structs.replace(base, own_range=None), amount)
 
 
 _MADE: dict[str, Callable[[Facts, str, dict[str, Any]], Iterator[Reading]]] = {
@@ -129,7 +129,8 @@ def _exact(result: Measurement) -> Fraction:
 
 def _made(name: str, definition: dict[str, Any], base: Measurement, value: Fraction) -> Reading:
     amount = float(value)
-    return Reading(name, base._replace(value=amount, recorded=Quantity(amount, code=definition["unit"])), computed=True)
+    recorded = Quantity(amount, code=definition["unit"])
+    return Reading(name, structs.replace(base, value=amount, recorded=recorded), computed=True)
 
 
 def _as_measured(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:
