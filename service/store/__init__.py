@@ -18,12 +18,12 @@ from service.config import Settings, SettingsError
 from service.store.availability import Availability
 from service.store.database import Database, StoreAway
 from service.store.feedback import FeedbackStore
-from service.store.journal import Journal, Row
+from service.store.journal import Answer, Found, Journal
 from service.store.replay import SqlReplay
 from service.store.sealing import Pseudonyms, Seal, key_in
 from service.store.tables import HEAD, used_token
 
-__all__ = ["Row", "Store", "StoreAway", "database_of"]
+__all__ = ["Answer", "Found", "Journal", "Store", "StoreAway", "database_of"]
 
 _FILE: Final = "osteohooks.sqlite3"
 # Seconds: for a look at the store, and for the first one at an embedded one, which may have to make the tables.
