@@ -43,7 +43,10 @@ class Store:
         """
         self.pseudonyms, seal = _pseudonyms(settings), _seal(settings)
         self.database = database = database_of(settings)
-        availability, tokens = (Availability(part, lambda: _look(database)) for part in ("feedback", "tokens"))
+        # Feedback waits so long that one slow write is no reason to refuse what comes in the next second. Who asks for
+        # a token waits a moment only, and in a slow store each would: there only the looks are to wait.
+        availability = Availability("feedback", lambda: _look(database), first=0.0)
+        tokens = Availability("tokens", lambda: _look(database))
         self.feedback = FeedbackStore(database, availability, seal)
         self.replay = SqlReplay(database, tokens, _PATIENCE[settings.replay])
         self.journal = journal = Journal(database, on_lost=on_lost)
