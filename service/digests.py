@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Final
 
-from fhir_profiles import Evidence
+from fhir_profiles import Evidence, Facts
 from service.decision import Decision, Finding
 from service.rules import Rules
 
@@ -34,8 +34,7 @@ class Grounds:
     """The grounds of a decision's findings, `behind` being the facts of each section; each is put into words once."""
 
     def __init__(self, decision: Decision, behind: Mapping[str, tuple[str, ...]]) -> None:
-        self._decision, self._behind = decision, behind
-        self._facts: dict[str, str] = {}
+        self._behind, self._facts = behind, _Worded(decision.facts)
         self._sections: dict[str, str] = {}
 
     def of(self, finding: Finding) -> str:
@@ -47,31 +46,36 @@ class Grounds:
         else:
             grounds += f"{order.drug}\t{order.dose}\t{order.unit}\t{order.interval_days}\t{order.route}"
         if rulings:
-            lines = {f"{r.gate.id}\t{r.subject.drug}\t{r.result}\n{self._fact(r.gate.fact)}" for r in rulings}
+            lines = {f"{r.gate.id}\t{r.subject.drug}\t{r.result}\n{self._facts[r.gate.fact]}" for r in rulings}
             grounds = "\n\n".join((grounds, *sorted(lines)))
         return grounds
 
     def _section(self, name: str) -> str:
         text = self._sections.get(name)
         if text is None:
-            text = self._sections[name] = "\n\n".join(map(self._fact, self._behind.get(name, ())))
+            text = self._sections[name] = "\n\n".join(map(self._facts.__getitem__, self._behind.get(name, ())))
         return text
 
-    def _fact(self, name: str) -> str:
-        text = self._facts.get(name)
-        if text is None:
-            text = self._facts[name] = self._worded(name)
-        return text
 
-    def _worded(self, name: str) -> str:
-        fact = self._decision.facts[name]
+class _Worded(dict[str, str]):
+    """The words of each fact, by its name."""
+
+    def __init__(self, facts: Facts) -> None:
+        super().__init__()
+        self._of = facts
+
+    def __missing__(self, name: str) -> str:
+        fact = self._of[name]
         evidence, shown = fact.evidence, fact.shown
-        if not evidence:
-            return name if shown is None else f"{name}\n{_item(shown)}"
-        items = {_item(item) for item in evidence}
-        if shown is not None:
-            items.add(_item(shown))
-        return "\n".join((name, *sorted(items)))
+        if evidence:
+            items = set(map(_item, evidence))
+            if shown is not None:
+                items.add(_item(shown))
+            text = "\n".join((name, *sorted(items)))
+        else:
+            text = name if shown is None else f"{name}\n{_item(shown)}"
+        self[name] = text
+        return text
 
 
 def _item(evidence: Evidence) -> str:

@@ -7,11 +7,12 @@ from cds_hooks.feedback import TakeFeedback
 from service import metrics
 from service.burden import Burden, unknown_names
 from service.config import Settings, SettingsError
+from service.digests import Digests
 from service.memory import Memory
 from service.memory_page import load_memory_page
 from service.presenting import Presenting
 from service.recall import Recall
-from service.recording import clock_of, rows
+from service.recording import clock_of, recorder
 from service.rules import Rules
 from service.store import Store
 from service.upkeep import Upkeep
@@ -36,17 +37,16 @@ def presenting(settings: Settings, rules: Rules, store: Store | None) -> Present
     if settings.memory:
         tasks.append(Recall(store.database, memory).look)
     store.beside(Upkeep(tasks).close)
-    now = clock_of(settings.today)
-
-    present = Presenting(
+    digests = Digests(pseudonyms.all_of("evidence"))
+    return Presenting(
         rules,
         burden,
         settings.max_cards,
         memory=memory,
         pseudonyms=pseudonyms,
-        record=lambda recorded: journal.append(list(rows(recorded, pseudonyms, present.digests, now()))),
+        digests=digests,
+        record=recorder(rules, digests, journal, clock_of(settings.today)),
     )
-    return present
 
 
 def counted(take: TakeFeedback) -> TakeFeedback:

@@ -4,8 +4,9 @@ Neither the memory nor the record may delay an answer: the one is a picture in t
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from cds_hooks import Card, HookRequest
 from cds_hooks.guard import Build, Plan
@@ -20,41 +21,34 @@ from service.rules import Rules
 from service.speak import speak
 from service.voice import Voice
 
-__all__ = ["Presenting", "Pseudonymous", "Recorded", "patient_parts"]
+__all__ = ["Presenting", "Pseudonymous", "Recorded"]
 
 
 class Pseudonymous(Protocol):
     """What makes keyed pseudonyms that nobody can turn back: `service.store.sealing.Pseudonyms`."""
-
-    def of(self, *parts: str) -> str:
-        """The pseudonym under the newest key, in hexadecimal."""
-        ...
 
     def all_of(self, *parts: str) -> tuple[str, ...]:
         """The pseudonym under each key, the newest first."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """One answer as it was given: who asked about whom, what was shown on which card, what was held back."""
+class Recorded(Struct, frozen=True):
+    """One answer as it was given: who asked about whom, what was shown on which card, what was held back.
+
+    `pseudonyms` are the patient's, the newest first; there are none without a store.
+    """
 
     service: str
     request: HookRequest[Resource]
+    pseudonyms: tuple[str, ...]
     asker: Asker
     voice: Voice
     shown: Shown
     cards: Sequence[Card]
 
 
-def patient_parts(request: HookRequest[Resource]) -> tuple[str, ...]:
-    """What a patient's pseudonym is made of: the client, its tenant, and the id that the patient has there."""
-    caller = request.caller
-    return ("patient", caller.iss if caller else "", (caller.tenant if caller else None) or "", request.patient_id)
-
-
 class Presenting:
-    """Presents decisions; `memory` needs `pseudonyms`, and without it nothing is remembered.
+    """Presents decisions; `memory` needs `pseudonyms` and `digests`, and without it nothing is remembered.
 
     `record` is told of every answer about a patient in scope, and must return at once.
     """
@@ -67,12 +61,12 @@ class Presenting:
         *,
         memory: Memory | None = None,
         pseudonyms: Pseudonymous | None = None,
+        digests: Digests | None = None,
         record: Callable[[Recorded], None] = lambda recorded: None,
     ) -> None:
         self._rules, self._burden, self._most = rules, burden, most
-        self.memory, self._pseudonyms, self._record = memory, pseudonyms, record
+        self.memory, self._pseudonyms, self._digests, self._record = memory, pseudonyms, digests, record
         self._behind = facts_behind(rules)
-        self.digests = Digests([] if pseudonyms is None else pseudonyms.all_of("evidence"))
 
     def __call__(
         self,
@@ -88,7 +82,8 @@ class Presenting:
         caller = request.caller
         sites = (caller.iss, caller.tenant) if caller is not None else ()
         asker = self._burden.asker(request.hook.name, request.user_id, *sites)
-        recollection = self._recollection(request, decision)
+        pseudonyms = self._pseudonyms_of(request)
+        recollection = self._recollection(pseudonyms, decision)
         shown = choose(decision, Grounds(decision, self._behind), self._burden, asker, recollection, self._most)
         built: list[Card] = []
 
@@ -97,22 +92,29 @@ class Presenting:
             return built
 
         answer = speak(decision, voice, building, shown.decision)
-        recorded = Recorded(service, request, asker, voice, shown, built)
+        recorded = Recorded(service, request, pseudonyms, asker, voice, shown, built)
         _count(recorded)
         self._record(recorded)
         return answer
 
-    def _recollection(self, request: HookRequest[Resource], decision: Decision) -> Recollection | None:
-        pseudonyms = self._pseudonyms
-        if not self.memory or pseudonyms is None:
+    def _pseudonyms_of(self, request: HookRequest[Resource]) -> tuple[str, ...]:
+        """Those of the patient: made of the client, its tenant, and the id that the patient has there."""
+        if self._pseudonyms is None:
+            return ()
+        caller = request.caller
+        issuer, tenant = (caller.iss, caller.tenant or "") if caller is not None else ("", "")
+        return self._pseudonyms.all_of("patient", issuer, tenant, request.patient_id)
+
+    def _recollection(self, pseudonyms: tuple[str, ...], decision: Decision) -> Recollection | None:
+        if not self.memory or self._digests is None:
             return None
-        known = self.memory.of(pseudonyms.all_of(*patient_parts(request)))
+        known = self.memory.of(pseudonyms)
         if not known:
             return None
         return Recollection(
             page=self.memory.page,
             known=known,
-            digests=self.digests.all_of,
+            digests=self._digests.all_of,
             ordered=lambda name: self._ordered(name, decision),
             today=decision.facts.chart.today,
         )

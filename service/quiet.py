@@ -5,10 +5,10 @@ known by its reason. Critical advice is held back by nothing but a setting that 
 nothing from a critical card.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from service.burden import Asker, Burden
 from service.decision import SEVERITY, Decision, Finding
@@ -22,8 +22,7 @@ __all__ = ["Shown", "choose"]
 _OFFERS_AGENTS: Final = frozenset({"bma-recommend", "bma-consider"})
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """What an answer shows: `decision` as its cards are to tell it; by topic each card's findings, and how loud.
 
     `held` are the findings that would have stood on a card and do not, by topic, with the reason: one of the memory's,

@@ -18,12 +18,12 @@ from service.config import Settings, SettingsError
 from service.store.availability import Availability
 from service.store.database import Database, StoreAway
 from service.store.feedback import FeedbackStore
-from service.store.journal import Journal, Row
+from service.store.journal import Answer, Found, Journal
 from service.store.replay import SqlReplay
 from service.store.sealing import Pseudonyms, Seal, key_in
 from service.store.tables import HEAD, used_token
 
-__all__ = ["Row", "Store", "StoreAway", "database_of"]
+__all__ = ["Answer", "Found", "Journal", "Store", "StoreAway", "database_of"]
 
 _FILE: Final = "osteohooks.sqlite3"
 # Seconds: for a look at the store, and for the first one at an embedded one, which may have to make the tables.
@@ -43,7 +43,10 @@ class Store:
         """
         self.pseudonyms, seal = _pseudonyms(settings), _seal(settings)
         self.database = database = database_of(settings)
-        availability, tokens = (Availability(part, lambda: _look(database)) for part in ("feedback", "tokens"))
+        # Feedback waits so long that one slow write is no reason to refuse what comes in the next second. Who asks for
+        # a token waits a moment only, and in a slow store each would: there only the looks are to wait.
+        availability = Availability("feedback", lambda: _look(database), first=0.0)
+        tokens = Availability("tokens", lambda: _look(database))
         self.feedback = FeedbackStore(database, availability, seal)
         self.replay = SqlReplay(database, tokens, _PATIENCE[settings.replay])
         self.journal = journal = Journal(database, on_lost=on_lost)

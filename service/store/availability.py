@@ -16,10 +16,15 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Availability:
-    """Guards calls on a part of the store; `look` raises StoreAway while it is away, and takes its time over it."""
+    """Guards calls on a part of the store; `look` raises StoreAway while it is away, and takes its time over it.
 
-    def __init__(self, part: str, look: Callable[[], None], every: float = LOOK_AFTER) -> None:
-        self._part, self._look, self._every = part, look, every
+    `first` are the seconds until the first look, `every` those between looks.
+    """
+
+    def __init__(
+        self, part: str, look: Callable[[], None], *, first: float = LOOK_AFTER, every: float = LOOK_AFTER
+    ) -> None:
+        self._part, self._look, self._first, self._every = part, look, first, every
         self._lock = threading.Lock()
         self._cause: str | None = None
         self._closed = threading.Event()
@@ -48,7 +53,9 @@ class Availability:
         self._closed.set()
 
     def _watch(self) -> None:
-        while not self._closed.wait(self._every):
+        wait = self._first
+        while not self._closed.wait(wait):
+            wait = self._every
             try:
                 self._look()
             except StoreAway as away:

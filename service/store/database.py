@@ -6,19 +6,20 @@ asked waits no longer than it said. So a call may still take effect after it was
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 from contextlib import closing, nullcontext, suppress
 from typing import Any, Final, Literal, TypeVar
 
-from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, exc, text
+from sqlalchemy import Connection, Dialect, Engine, Insert, Table, TableClause, column, create_engine, event, exc, text
+from sqlalchemy import table as clause
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 
 from service.store.tables import HEAD
 
-__all__ = ["Database", "StoreAway", "insert_new"]
+__all__ = ["Adding", "Database", "StoreAway", "insert_new"]
 
 T = TypeVar("T")
 Durability = Literal["durable", "fast"]
@@ -29,6 +30,9 @@ _THREADS: Final = 6
 # Seconds. libpq takes no connect_timeout below 2.
 _CONNECT: Final = 2
 _STATEMENT: Final = 5
+# Pages of 4 KiB that SQLite's log may have before a commit folds it into the file. SQLite's own 1,000 have every few
+# batches of the journal wait for the disk, and feedback with them; with more than this nothing more is gained.
+_LOG_PAGES: Final = 4_000
 
 
 class StoreAway(Exception):
@@ -47,6 +51,7 @@ class Database:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         make = _sqlite if self.is_sqlite else _postgresql
         self._engines = {"durable": make(url, "durable"), "fast": make(url, "fast")}
+        self.dialect = self._engines["durable"].dialect
         self._writer = threading.Lock()
         self._closed = False
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="osteohooks-store")
@@ -150,10 +155,34 @@ class Database:
                     connection.invalidate()  # the pool is gone, and nobody else would close it
 
 
-def insert_new(connection: Connection, table: Table) -> Insert:
+def insert_new(dialect: Dialect, table: TableClause) -> Insert:
     """An INSERT that passes over rows which are there already, by any unique key of the table."""
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    insert = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
     return insert(table).on_conflict_do_nothing()
+
+
+class Adding:
+    """Adds many rows to a table, and passes over those that are there already; a row is a tuple of `columns`.
+
+    The driver gets the rows as they are: SQLAlchemy would look at each value of each row, which takes as long as to
+    write it.
+    """
+
+    def __init__(self, dialect: Dialect, table: Table, columns: Sequence[str]) -> None:
+        kinds = [table.c[name].type.dialect_impl(dialect) for name in columns]
+        self._binding = [kind.bind_processor(dialect) for kind in kinds]
+        # Not the table itself, whose columns have an order of their own.
+        ordered = clause(table.name, *map(column, columns, kinds))
+        self._statement = str(insert_new(dialect, ordered).compile(dialect=dialect))
+
+    def bound(self, values: Sequence[Any]) -> tuple[Any, ...]:
+        """The values of the first columns as the driver takes them."""
+        first = zip(self._binding, values, strict=False)
+        return tuple([value if bind is None else bind(value) for bind, value in first])
+
+    def add(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add rows of values as the driver takes them."""
+        connection.exec_driver_sql(self._statement, rows)
 
 
 _CAUSES: Final = {
@@ -202,6 +231,7 @@ def _sqlite(url: URL, durability: Durability) -> Engine:
     def prepare(connection: sqlite3.Connection, _: Any) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -218,6 +248,7 @@ def _postgresql(url: URL, durability: Durability) -> Engine:
         pool_size=_THREADS,
         max_overflow=0,
         hide_parameters=True,
+        paramstyle="format",  # rows as tuples, as SQLite has them
         connect_args={
             "connect_timeout": _CONNECT,
             # A firewall that forgot a connection says nothing: it is found out in seconds, not in a quarter of an hour.

@@ -39,7 +39,7 @@ class FeedbackStore:
         rows.sort(key=lambda row: bytes(row["event"]))
 
         def insert(connection: Connection) -> None:
-            connection.execute(insert_new(connection, feedback), rows)
+            connection.execute(insert_new(connection.dialect, feedback), rows)
 
         if not rows:
             return

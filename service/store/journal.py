@@ -8,20 +8,19 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
-import msgspec
-from msgspec import Struct
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.store.database import Database, StoreAway, insert_new
+from service.store.database import Adding, Database, StoreAway
 from service.store.tables import answered
 
-__all__ = ["Journal", "Row"]
+__all__ = ["Answer", "Found", "Journal"]
 
 # Rows: some 500 bytes each, so 25 MB at the most; at ten rows an answer and ten answers a second, eight minutes.
 _MOST: Final = 50_000
@@ -36,25 +35,34 @@ _LATE: Final = 5.0
 _log: Final = logging.getLogger(__name__)
 
 
-class Row(Struct, frozen=True, kw_only=True):
-    """One finding of one answer, as the table `answered` has it; `patient` and `evidence` are keyed digests."""
+class Answer(NamedTuple):
+    """One answer, as the table `answered` has it with each of its findings; `patient` is a keyed digest."""
 
     at: datetime
-    card: str
-    position: int
     service: str
     hook: str
+    language: str
+    patient: str
+    issuer: str | None = None
+    tenant: str | None = None
+    role: str | None = None
+
+
+class Found(NamedTuple):
+    """One finding of an answer, the rest of its row; `evidence` is a keyed digest."""
+
+    card: str
+    position: int
     rule: str
     outcome: str
     edition: str
     indicator: str
-    language: str
-    patient: str
     evidence: str
     held: str | None = None
-    issuer: str | None = None
-    tenant: str | None = None
-    role: str | None = None
+
+
+# A row, and since when it waits, on the clock of the journal.
+_Waiting = tuple[float, Answer, Found]
 
 
 class Journal:
@@ -70,9 +78,10 @@ class Journal:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database, self._most, self._retry, self._on_lost, self._clock = database, most, retry, on_lost, clock
-        self._queue: deque[tuple[float, Row]] = deque()
+        self._adding = Adding(database.dialect, answered, (*Answer._fields, *Found._fields))
+        self._queue: deque[_Waiting] = deque()
         # What is being written, the oldest rows: the writing thread's own, so that nobody changes it meanwhile.
-        self._batch: list[tuple[float, Row]] = []
+        self._batch: list[_Waiting] = []
         self._lock = threading.Lock()
         self._wake, self._closed = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -100,13 +109,13 @@ class Journal:
             return None
         return "behind" if self._clock() - since > _LATE else None
 
-    def append(self, rows: Sequence[Row]) -> None:
-        """Have rows written, soon; never waits and never fails."""
-        if self.queued + len(rows) > self._most:
-            self._lose("full", len(rows))
+    def append(self, answer: Answer, findings: Sequence[Found]) -> None:
+        """Have an answer written, soon, a row for each finding; never waits and never fails."""
+        if self.queued + len(findings) > self._most:
+            self._lose("full", len(findings))
             return
         now = self._clock()
-        self._queue.extend([(now, row) for row in rows])
+        self._queue.extend([(now, answer, finding) for finding in findings])
         if not self._wake.is_set():
             if self._thread is None:
                 self._start()
@@ -152,7 +161,7 @@ class Journal:
             while len(self._batch) < _BATCH:
                 self._batch.append(self._queue.popleft())
         try:
-            self._insert([msgspec.structs.asdict(row) for _, row in self._batch])
+            self._insert(self._batch)
         except StoreAway as away:
             if self._away is None:
                 _log.warning("the store is away for the journal: %s", away)
@@ -164,17 +173,22 @@ class Journal:
         self._batch.clear()
         return True
 
-    def _insert(self, rows: list[dict[str, Any]]) -> None:
-        def insert(connection: Connection) -> None:
-            # A row that is there already is of the same answer, given twice, or of a write that was given up too soon.
-            connection.execute(insert_new(connection, answered), rows)
-
+    def _insert(self, batch: Sequence[_Waiting]) -> None:
         try:
-            self._database.write(insert, within=_WITHIN)
+            rows = list(self._rows(batch))
+            # A row that is there already is of the same answer, given twice, or of a write that was given up too soon.
+            self._database.write(lambda connection: self._adding.add(connection, rows), within=_WITHIN)
         except (SQLAlchemyError, ValueError) as error:  # a value that the database does not take
-            if len(rows) > 1:
-                for row in rows:
-                    self._insert([row])
+            if len(batch) > 1:
+                for item in batch:
+                    self._insert([item])
                 return
             _log.error("a row of the journal cannot be written: %s", type(error).__name__)
             self._lose("refused", 1)
+
+    def _rows(self, batch: Sequence[_Waiting]) -> Iterator[tuple[Any, ...]]:
+        """What the driver is given; of a finding it takes each value as it is."""
+        for answer, findings in groupby(batch, itemgetter(1)):
+            bound = self._adding.bound(answer)
+            for _, _, finding in findings:
+                yield bound + finding

@@ -38,7 +38,7 @@ class SqlReplay:
         token = token_digest(iss, jti)
 
         def use(connection: Connection) -> bool:
-            statement = insert_new(connection, used_token).returning(used_token.c.until)
+            statement = insert_new(connection.dialect, used_token).returning(used_token.c.until)
             return connection.execute(statement, {"token": token, "until": until}).first() is not None
 
         try:

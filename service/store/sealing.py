@@ -3,7 +3,6 @@
 Both take several keys, the first for what is written now: a new key is put before the old one.
 """
 
-import hashlib
 import hmac
 import os
 import secrets
@@ -46,20 +45,20 @@ class Pseudonyms:
         """Raises ValueError for a key that can be guessed, or when there is none."""
         if not keys or any(len(key) < _LEAST for key in keys):
             raise ValueError(f"expected keys of {_LEAST} characters or more")
-        self._keys = tuple(key.encode() for key in keys)
-
-    def of(self, *parts: str) -> str:
-        """The digest under the newest key, in hexadecimal."""
-        return _digest(self._keys[0], parts)
+        # The work on a key is done once: a copy has it behind it.
+        self._keyed = tuple(hmac.new(key.encode(), digestmod="sha256") for key in keys)
 
     def all_of(self, *parts: str) -> tuple[str, ...]:
-        """The digest under each key, the newest first: by one of them something of an earlier day is found."""
-        return tuple(_digest(key, parts) for key in self._keys)
+        """The digest under each key in hexadecimal, the newest first: by one of them something of an earlier day is
+        found."""
+        text = b"".join([b"%d:%b" % (len(part), part) for part in [text.encode() for text in parts]])
+        return tuple([_digest(keyed, text) for keyed in self._keyed])
 
 
-def _digest(key: bytes, parts: Sequence[str]) -> str:
-    text = b"".join(b"%d:%b" % (len(part), part) for part in (text.encode() for text in parts))
-    return hmac.digest(key, text, hashlib.sha256)[:_SIZE].hex()
+def _digest(keyed: hmac.HMAC, text: bytes) -> str:
+    digest = keyed.copy()
+    digest.update(text)
+    return digest.digest()[:_SIZE].hex()
 
 
 def key_in(folder: Path) -> str:

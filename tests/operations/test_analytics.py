@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import pytest
 from fhir.resources.R4B.auditevent import AuditEvent
-from msgspec.structs import asdict
 from sqlalchemy import insert
 
 from service.analytics.fates import Fate, fates
@@ -20,7 +19,7 @@ from service.analytics.report import as_table, report
 from service.config import Settings
 from service.memory_page import load_memory_page
 from service.rules import load_rules
-from service.store import Row, Store
+from service.store import Answer, Found, Store
 from service.store.tables import answered, feedback
 from tests.command_line import Run
 from tests.databases import KEY, Make
@@ -38,7 +37,7 @@ def row(card: str, **more: Any) -> dict[str, Any]:
         **{"patient": "p" * 32, "evidence": "e" * 32, "held": None, "issuer": None, "tenant": None, "role": None},
         **more,
     }
-    assert asdict(Row(**made)) == made, "rows are as the journal writes them"
+    assert made.keys() == {*Answer._fields, *Found._fields}, "rows are as the journal writes them"
     return made
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,9 +16,9 @@ from sqlalchemy.exc import IntegrityError
 
 from service.config import Settings
 from service.store import StoreAway, database_of
-from service.store.database import Database
+from service.store.database import Adding, Database
 from service.store.sealing import Pseudonyms, Seal
-from service.store.tables import ClientText, Utc, used_token
+from service.store.tables import ClientText, Utc, answered, used_token
 from tests.databases import KEY, Make
 from tests.postgresql import Server
 
@@ -131,6 +132,30 @@ def test_a_fault_of_ours_is_no_fault_of_the_store(database: Database) -> None:
     assert "1.0" not in str(caught.value), "no value in an error's text"
     found = database.read(lambda connection: connection.execute(select(used_token)).all(), within=60)
     assert found == [], "all or nothing"
+
+
+def test_rows_added_by_the_driver_are_as_sqlalchemy_writes_them(database: Database) -> None:
+    there = timezone(timedelta(hours=8))
+    named: dict[str, Any] = {
+        **{"patient": "0" * 32, "tenant": "north\0\ud800", "at": datetime(2026, 11, 20, 16, 30, tzinfo=there)},
+        **{"card": "a", "position": 0, "service": "s", "hook": "h", "rule": "r", "outcome": "o", "edition": "2025"},
+        **{"indicator": "info", "language": "en", "evidence": "1" * 32, "held": None, "issuer": "i", "role": None},
+    }
+    adding = Adding(database.dialect, answered, tuple(named))
+    driven = adding.bound(list(named.values()))
+    assert adding.bound([named["patient"], named["tenant"]]) == driven[:2], "the first columns alone"
+
+    def write(connection: Connection) -> None:
+        adding.add(connection, [driven, driven])
+        connection.execute(answered.insert(), {**named, "card": "b"})
+
+    def raw(connection: Connection) -> list[tuple[Any, ...]]:
+        columns = ", ".join(name for name in named if name != "card")
+        return [tuple(row) for row in connection.exec_driver_sql(f"SELECT {columns} FROM answered")]
+
+    database.write(write, within=60)
+    one, other = database.read(raw, within=60)
+    assert one == other
 
 
 def test_times_are_in_utc() -> None:

@@ -7,15 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import pytest
 from sqlalchemy import Connection, RowMapping, select
 
 from service.config import Settings
-from service.store import Row, Store, StoreAway, database_of
+from service.store import Answer, Found, Journal, Store, StoreAway, database_of
 from service.store.database import Database
-from service.store.journal import Journal
 from service.store.tables import answered
 from tests.databases import Make
 
@@ -23,20 +22,20 @@ T = TypeVar("T")
 AT = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
 
 
-def row(card: str, position: int = 0, **members: Any) -> Row:
-    given: dict[str, Any] = {
-        "at": AT,
-        "service": "bone-health-order-sign",
-        "hook": "order-sign",
-        "rule": "tian_2025_ai_bone_loss/risk_tier",
-        "outcome": "risk-tier",
-        "edition": "2025",
-        "indicator": "warning",
-        "language": "zh",
-        "patient": "0" * 32,
-        "evidence": "1" * 32,
-    }
-    return Row(card=card, position=position, **{**given, **members})
+ANSWER: Final = Answer(at=AT, service="bone-health-order-sign", hook="order-sign", language="zh", patient="0" * 32)
+
+
+def found(card: str, position: int = 0, held: str | None = None) -> Found:
+    return Found(
+        card=card,
+        position=position,
+        rule="tian_2025_ai_bone_loss/risk_tier",
+        outcome="risk-tier",
+        edition="2025",
+        indicator="warning",
+        evidence="1" * 32,
+        held=held,
+    )
 
 
 def kept(settings: Settings) -> list[RowMapping]:
@@ -71,9 +70,8 @@ def store_of(settings: Settings, **callbacks: Any) -> Iterator[Store]:
 def test_what_was_answered_is_written(new_settings: Make) -> None:
     settings = new_settings()
     with store_of(settings) as store:
-        store.journal.append(
-            [row("a"), row("a", 1, held="patient-refuses"), row("b", issuer="i", tenant="t", role="r")]
-        )
+        store.journal.append(ANSWER, [found("a"), found("a", 1, held="patient-refuses")])
+        store.journal.append(ANSWER._replace(issuer="i", tenant="t", role="r"), [found("b")])
         until(lambda: store.journal.queued == 0)
         assert (store.journal.lost, store.journal.state) == (0, None)
     first, second, third = kept(settings)
@@ -92,26 +90,27 @@ def test_the_same_answer_again_is_written_once(new_settings: Make) -> None:
     settings = new_settings()
     with store_of(settings) as one, store_of(settings) as other:
         for store in (one, other, one):
-            store.journal.append([row("a"), row("a", 1), row("b")])
-    assert [(found["card"], found["position"]) for found in kept(settings)] == [("a", 0), ("a", 1), ("b", 0)]
+            store.journal.append(ANSWER, [found("a"), found("a", 1), found("b")])
+    assert [(row["card"], row["position"]) for row in kept(settings)] == [("a", 0), ("a", 1), ("b", 0)]
 
 
 def test_closing_writes_what_waits(new_settings: Make) -> None:
     settings = new_settings()
     with store_of(settings) as store:
         for number in range(2_500):
-            store.journal.append([row(f"{number:04}")])
-    assert [found["card"] for found in kept(settings)] == [f"{number:04}" for number in range(2_500)]
+            store.journal.append(ANSWER, [found(f"{number:04}")])
+    assert [row["card"] for row in kept(settings)] == [f"{number:04}" for number in range(2_500)]
 
 
 def test_a_row_that_no_database_takes_costs_no_other(new_settings: Make, caplog: pytest.LogCaptureFixture) -> None:
     settings = new_settings()
     lost: list[tuple[str, int]] = []
     with store_of(settings, on_lost=lambda cause, rows: lost.append((cause, rows))) as store:
-        store.journal.append([row("a"), row("Quast\ud800"), row("b", tenant="north\0\ud800")])
+        store.journal.append(ANSWER, [found("a"), found("Quast\ud800")])
+        store.journal.append(ANSWER._replace(tenant="north\0\ud800"), [found("b")])
         until(lambda: store.journal.queued == 0)
         assert (store.journal.lost, store.journal.state, lost) == (1, None, [("refused", 1)])
-    assert [(found["card"], found["tenant"]) for found in kept(settings)] == [("a", None), ("b", "north??")]
+    assert [(row["card"], row["tenant"]) for row in kept(settings)] == [("a", None), ("b", "north??")]
     assert "Quast" not in caplog.text
     assert caplog.messages == ["a row of the journal cannot be written: UnicodeEncodeError"]
 
@@ -146,15 +145,15 @@ def away(tmp_path: Any) -> Iterator[Away]:
 def test_what_waits_is_written_once_the_store_is_back(away: Away, tmp_path: Any) -> None:
     away.cause = "full"
     journal = Journal(away, retry=0.01)
-    journal.append([row("a")])
+    journal.append(ANSWER, [found("a")])
     until(lambda: away.tried >= 2)
-    journal.append([row("b")])
+    journal.append(ANSWER, [found("b")])
     assert (journal.queued, journal.lost, journal.state) == (2, 0, "full")
     away.cause = None
     until(lambda: journal.queued == 0)
     assert (journal.lost, journal.state) == (0, None)
     journal.close()
-    assert [found["card"] for found in kept(Settings(state_directory=str(tmp_path)))] == ["a", "b"]
+    assert [row["card"] for row in kept(Settings(state_directory=str(tmp_path)))] == ["a", "b"]
 
 
 def test_a_store_that_hangs_delays_nobody_and_what_has_no_room_is_counted(away: Away) -> None:
@@ -162,12 +161,12 @@ def test_a_store_that_hangs_delays_nobody_and_what_has_no_room_is_counted(away: 
     now = 100.0
     journal = Journal(away, most=5, on_lost=lambda cause, rows: lost.append((cause, rows)), clock=lambda: now)
     away.go.clear()
-    journal.append([row("a"), row("a", 1), row("a", 2)])
+    journal.append(ANSWER, [found("a"), found("a", 1), found("a", 2)])
     until(lambda: away.tried == 1)
     states = [journal.state]
-    journal.append([row("b"), row("b", 1)])
-    journal.append([row("c")])
-    journal.append([row("d"), row("d", 1)])
+    journal.append(ANSWER, [found("b"), found("b", 1)])
+    journal.append(ANSWER, [found("c")])
+    journal.append(ANSWER, [found("d"), found("d", 1)])
     now += 5.1
     states.append(journal.state)
     assert (journal.queued, journal.lost, states) == (5, 3, [None, "behind"])
@@ -175,7 +174,7 @@ def test_a_store_that_hangs_delays_nobody_and_what_has_no_room_is_counted(away: 
     away.go.set()
     until(lambda: journal.queued == 0)
     assert journal.state is None
-    journal.append([row("e")])
+    journal.append(ANSWER, [found("e")])
     journal.close()
     assert journal.lost == 3
 
@@ -184,7 +183,7 @@ def test_what_cannot_be_written_at_the_end_is_lost_and_counted(away: Away) -> No
     lost: list[tuple[str, int]] = []
     journal = Journal(away, on_lost=lambda cause, rows: lost.append((cause, rows)))
     away.cause = "away"
-    journal.append([row("a"), row("b")])
+    journal.append(ANSWER, [found("a"), found("b")])
     journal.close()
     assert lost == [("closed", 2)]
     assert (journal.lost, journal.queued) == (2, 0)
@@ -196,7 +195,7 @@ def test_a_write_that_ends_after_the_journal_was_closed_does_no_harm(away: Away)
     others = threading.enumerate()  # those of other tests' applications
     journal = Journal(away)
     away.go.clear()
-    journal.append([row("a"), row("b")])
+    journal.append(ANSWER, [found("a"), found("b")])
     until(lambda: away.tried == 1)
     journal.close(within=0.05)
     assert (journal.lost, journal.queued) == (2, 0)
@@ -214,7 +213,7 @@ def test_rows_may_come_while_others_are_written(new_settings: Make) -> None:
 
         def fill(who: int) -> None:
             for number in range(1_500):
-                store.journal.append([row(f"{who}-{number}")])
+                store.journal.append(ANSWER, [found(f"{who}-{number}")])
 
         threads = [threading.Thread(target=fill, args=(who,)) for who in range(4)]
         for thread in threads:

@@ -163,7 +163,7 @@ def test_a_store_that_fails_is_not_asked_again_before_it_was_looked_at(caplog: p
             raise StoreAway("away")
 
     database: Any = Broken()
-    availability = Availability("tokens", look, every=0.001)
+    availability = Availability("tokens", look, first=0.001, every=0.001)
     replay = SqlReplay(database, availability, 0.1)
     with pytest.raises(ReplayStoreAway, match=r"^locked$"):
         replay.first_use("i", "1", 0)

@@ -23,11 +23,12 @@ from service.demo import demo_request
 from service.store import Store, database_of
 from service.store import database as database_module
 from service.store import feedback as feedback_module
+from service.store.availability import Availability
 from tests.databases import KEY as PSEUDONYM_KEY
 from tests.databases import SERVER_FAULTS
 from tests.fhir_pieces import TODAY
 from tests.postgresql import Server
-from tests.service.test_feedback import OVERRIDDEN
+from tests.service.test_feedback import OVERRIDDEN, post
 from tests.service.test_feedback import kept as kept_feedback
 from tests.service.test_journal import kept as kept_journal
 from tests.service.test_journal import until
@@ -181,6 +182,30 @@ def test_hooks_are_answered_and_feedback_comes_back(
     written = kept_journal(settings)
     assert len({row["card"] for row in written}) == 6 * len(healthy)
     assert front.store.journal.lost == 0
+
+
+def test_one_slow_write_refuses_no_feedback_of_the_next_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "_STATEMENT", 60)
+    # A look that does not come at once does not come within this test.
+    monkeypatch.setattr(Availability.__init__, "__kwdefaults__", {"first": 3600.0, "every": 3600.0})
+    settings = Settings(state_directory=str(tmp_path), today=TODAY)
+    app = create_app(settings)
+    store: Store = app.extensions["store"]
+
+    def report(card: str) -> int:
+        return post(app.test_client(), {**OVERRIDDEN, "card": card}).status_code
+
+    try:
+        heal = lock(settings, store)
+        monkeypatch.setattr(feedback_module, "_WITHIN", 0.05)
+        assert report("slow") == 503
+        heal()
+        monkeypatch.setattr(feedback_module, "_WITHIN", 60.0)
+        until(lambda: store.checks["feedback"]() is None)
+        assert [report("slow"), report("next")] == [200, 200]
+    finally:
+        store.close()
+    assert sorted(str(row["card"]) for row in kept_feedback(settings)) == ["next", "slow"]
 
 
 @each_fault

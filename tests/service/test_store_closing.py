@@ -15,7 +15,7 @@ from service.config import QuietSettings, SettingsError
 from service.store import Store, StoreAway
 from service.store.tables import HEAD
 from tests.databases import Make
-from tests.service.test_journal import kept, row
+from tests.service.test_journal import ANSWER, found, kept
 
 
 def is_closed(store: Store) -> bool:
@@ -31,9 +31,9 @@ def test_it_is_closed_once_and_after_what_uses_it(new_settings: Make) -> None:
     store = Store(settings)
     closed: list[bool] = []
     store.beside(lambda: closed.append(is_closed(store)))
-    store.journal.append([row("a")])
+    store.journal.append(ANSWER, [found("a")])
     store.close()
-    assert [found["card"] for found in kept(settings)] == ["a"]
+    assert [row["card"] for row in kept(settings)] == ["a"]
     assert is_closed(store)
     store.close()
     assert closed == [False]
@@ -47,11 +47,11 @@ def test_what_cannot_be_closed_keeps_nothing_else_open(new_settings: Make) -> No
         raise OSError("the disk is gone")
 
     store.beside(fails)
-    store.journal.append([row("a")])
+    store.journal.append(ANSWER, [found("a")])
     with pytest.raises(OSError, match="the disk is gone"):
         store.close()
     assert is_closed(store)
-    assert [found["card"] for found in kept(settings)] == ["a"]
+    assert [row["card"] for row in kept(settings)] == ["a"]
 
 
 def test_the_collector_closes_nothing(new_settings: Make) -> None:
