@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 from werkzeug.datastructures import LanguageAccept
@@ -10,7 +11,6 @@ from werkzeug.datastructures import LanguageAccept
 from cds_hooks import (
     PROBLEM_LIST_ITEM_CREATE,
     Entry,
-    FhirAccess,
     Guard,
     HookRequest,
     PreconditionFailed,
@@ -30,6 +30,9 @@ from service.speak import speak
 from service.voice import Voice
 from service.words import LANGUAGES
 
+if TYPE_CHECKING:
+    from cds_hooks.fhir_access import FhirAccess
+
 __all__ = ["REQUIRED", "answerer", "current_day"]
 
 # The prefetch key without which nothing can be said.
@@ -48,7 +51,7 @@ def answerer(
     rules: Rules,
     reader: RecordReader,
     present: Presenting,
-    access: FhirAccess[Resource] | None = None,
+    access: "FhirAccess[Resource] | None" = None,
 ) -> Callable[[Service, HookRequest[Resource], LanguageAccept, bytes], bytes]:
     """The function from a request to the JSON of its answer. With `access`, what prefetch left out is fetched, unless
     no draft order is one we know."""

@@ -13,7 +13,7 @@ from contextlib import closing, nullcontext, suppress
 from typing import Any, Final, Literal, TypeVar
 
 from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, exc, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
 
 from service.store.tables import HEAD
@@ -152,8 +152,11 @@ class Database:
 
 def insert_new(connection: Connection, table: Table) -> Insert:
     """An INSERT that passes over rows which are there already, by any unique key of the table."""
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    return insert(table).on_conflict_do_nothing()
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    from sqlalchemy.dialects import postgresql  # loaded by now, and only where it is used: 2 MiB
+
+    return postgresql.insert(table).on_conflict_do_nothing()
 
 
 _CAUSES: Final = {
