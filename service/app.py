@@ -16,6 +16,7 @@ from service import metrics
 from service.answering import REQUIRED, answerer, current_day
 from service.config import Settings
 from service.demo import demo_request
+from service.heap import one_heap
 from service.logs import watch_threads
 from service.loop import counted, presenting
 from service.operations import operate
@@ -90,7 +91,7 @@ def _assembled(settings: Settings, rules: Rules, store: Store | None) -> Flask:
     app = Flask(__name__)
     trust = access = None
     if store is not None and settings.names_clients:
-        # With them come cryptography and requests, 20 MiB in each worker.
+        # With them come cryptography and requests: 7 MiB more in each worker.
         from service.access import access_of
         from service.callers import trust_of
 
@@ -133,6 +134,7 @@ def _demo(hook: str, settings: Settings) -> FlaskResponse:
 def wsgi(*_: Any) -> Flask:
     """What the production server asks a worker for."""
     watch_threads()
+    one_heap()
     app = create_app()
     # A worker ends without the interpreter's own clearing up (os._exit); what multiprocessing calls is called.
     Finalize(None, app.extensions["store"].close, exitpriority=0)

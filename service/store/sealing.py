@@ -41,7 +41,7 @@ class Seal:
 
 
 def _fernet(keys: Sequence[str]) -> "MultiFernet":
-    from cryptography.fernet import Fernet, MultiFernet  # 9 MiB in each worker of a site that keeps comments
+    from cryptography.fernet import Fernet, MultiFernet  # several MiB, for sites that keep comments only
 
     return MultiFernet([Fernet(key) for key in keys])
 

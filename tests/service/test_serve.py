@@ -140,7 +140,7 @@ def test_what_prepares_a_start_may_be_killed() -> None:
     assert done.stderr.endswith("RuntimeError: the process that prepares the start was ended\n")
 
 
-# What a worker needs for some sites only, or never: 2 to 13 MiB each.
+# What a worker needs for some sites only, or never: up to 13 MiB each.
 LARGE = ("alembic", "cryptography", "fhir", "jwt", "psycopg", "pydantic", "requests", "sqlalchemy.dialects.postgresql")
 AS_A_WORKER = f"""
 import sys
