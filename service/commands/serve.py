@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from multiprocessing import Pipe, Process
 from multiprocessing.connection import Connection
@@ -96,6 +97,7 @@ def _telling(work: Callable[[Settings], None], settings: Settings, tell: Connect
     try:
         work(settings)
     except Exception as error:  # noqa: BLE001  # raised again by whoever waits for it
+        error.add_note(traceback.format_exc())  # where it was raised does not go over with it
         tell.send(error)
     else:
         tell.send(None)

@@ -133,6 +133,14 @@ def test_a_store_that_cannot_be_opened_is_told_before_anything_is_served(tmp_pat
     assert (done.returncode, done.stderr) == (2, "osteohooks: state_directory: cannot be made: Not a directory\n")
 
 
+def test_a_fault_in_what_prepares_a_start_is_told_with_its_place() -> None:
+    code = "from service.commands.serve import _apart; _apart(lambda _: 1 / 0, None)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "ZeroDivisionError: division by zero" in done.stderr
+    assert "in <lambda>" in done.stderr
+
+
 def test_what_prepares_a_start_may_be_killed() -> None:
     code = "import os; from service.commands.serve import _apart; _apart(lambda _: os._exit(0), None)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
