@@ -16,7 +16,6 @@ from service import metrics
 from service.answering import REQUIRED, answerer, current_day
 from service.config import Settings
 from service.demo import demo_request
-from service.heap import one_heap
 from service.logs import watch_threads
 from service.loop import counted, presenting
 from service.operations import operate
@@ -134,7 +133,6 @@ def _demo(hook: str, settings: Settings) -> FlaskResponse:
 def wsgi(*_: Any) -> Flask:
     """What the production server asks a worker for."""
     watch_threads()
-    one_heap()
     app = create_app()
     # A worker ends without the interpreter's own clearing up (os._exit); what multiprocessing calls is called.
     Finalize(None, app.extensions["store"].close, exitpriority=0)
