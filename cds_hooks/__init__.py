@@ -1,11 +1,11 @@
 """CDS Hooks 2.0.1 for any service: the wire, and no medicine.
 
 A service says what it offers (`Service`), how its FHIR resources are structured (`Parser`), and gives a function from
-a `HookRequest` to the JSON of a `Response`; `blueprint` makes Flask routes of the three. `Trust` tells who calls,
-`FhirAccess` fetches what a client left out.
+a `HookRequest` to the JSON of a `Response`; `blueprint` makes Flask routes of the three. Two parts stand in their own
+modules only, since not every service needs them and what they load is large (cryptography, requests): who calls
+(`trust`, `keys`, `key_server`), and what a client left out (`fhir_access`, `fhir_server`).
 """
 
-from cds_hooks.addresses import addresses, private_addresses, public_addresses
 from cds_hooks.blueprint import Answer, blueprint
 from cds_hooks.caller import Authenticate, Caller
 from cds_hooks.card import (
@@ -23,8 +23,6 @@ from cds_hooks.card import (
 from cds_hooks.discovery import PATH, Service
 from cds_hooks.errors import BadRequest, PreconditionFailed, Refusal, Unauthorized, Unavailable
 from cds_hooks.feedback import Feedback, Reason, TakeFeedback, read_feedback
-from cds_hooks.fhir_access import FhirAccess, Grant
-from cds_hooks.fhir_server import FhirServer
 from cds_hooks.guard import Guard, build_all
 from cds_hooks.hooks import (
     ENCOUNTER_START,
@@ -36,14 +34,10 @@ from cds_hooks.hooks import (
     PROBLEM_LIST_ITEM_CREATE,
     Hook,
 )
-from cds_hooks.key_server import FetchedKeys, Unfetched, download
-from cds_hooks.keys import Key, Keys, KeysAway, PinnedKeys
 from cds_hooks.markdown import escape
-from cds_hooks.pages import Limits
 from cds_hooks.prefetch import Entry, FhirResource, Received, Unreadable
 from cds_hooks.replay import MemoryReplay, ReplayStore, ReplayStoreAway
 from cds_hooks.request import Authorization, HookRequest, Parser
-from cds_hooks.trust import Issuer, ReplayMode, Trust
 
 __all__ = [
     "ENCOUNTER_START",
@@ -64,29 +58,18 @@ __all__ = [
     "Coding",
     "Entry",
     "Feedback",
-    "FetchedKeys",
-    "FhirAccess",
     "FhirResource",
-    "FhirServer",
-    "Grant",
     "Guard",
     "Hook",
     "HookRequest",
-    "Issuer",
-    "Key",
-    "Keys",
-    "KeysAway",
-    "Limits",
     "Link",
     "MemoryReplay",
     "OverrideReason",
     "Parser",
-    "PinnedKeys",
     "PreconditionFailed",
     "Reason",
     "Received",
     "Refusal",
-    "ReplayMode",
     "ReplayStore",
     "ReplayStoreAway",
     "Response",
@@ -94,19 +77,13 @@ __all__ = [
     "Source",
     "Suggestion",
     "TakeFeedback",
-    "Trust",
     "Unauthorized",
     "Unavailable",
-    "Unfetched",
     "Unreadable",
-    "addresses",
     "blueprint",
     "build_all",
-    "download",
     "encode",
     "escape",
-    "private_addresses",
-    "public_addresses",
     "read_feedback",
     "well_formed",
 ]

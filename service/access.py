@@ -4,7 +4,10 @@ import ssl
 from collections.abc import Callable, Mapping
 from datetime import date
 
-from cds_hooks import FhirAccess, FhirServer, Grant, Limits, Parser
+from cds_hooks import Parser
+from cds_hooks.fhir_access import FhirAccess, Grant
+from cds_hooks.fhir_server import FhirServer
+from cds_hooks.pages import Limits
 from fhir_profiles import Resource
 from service import metrics
 from service.config import IssuerSettings, Settings, SettingsError

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from werkzeug.datastructures import LanguageAccept
 
 from cds_hooks import (
     PROBLEM_LIST_ITEM_CREATE,
     Entry,
-    FhirAccess,
     Guard,
     HookRequest,
     PreconditionFailed,
@@ -29,6 +29,9 @@ from service.speak import speak
 from service.voice import Voice
 from service.words import LANGUAGES
 
+if TYPE_CHECKING:
+    from cds_hooks.fhir_access import FhirAccess
+
 __all__ = ["REQUIRED", "answerer", "current_day"]
 
 # The prefetch key without which nothing can be said.
@@ -47,7 +50,7 @@ def answerer(
     rules: Rules,
     reader: RecordReader,
     present: Presenting,
-    access: FhirAccess[Resource] | None = None,
+    access: "FhirAccess[Resource] | None" = None,
 ) -> Callable[[Service, HookRequest[Resource], LanguageAccept, bytes], bytes]:
     """The function from a request to the JSON of its answer. With `access`, what prefetch left out is fetched, unless
     no draft order is one we know."""

@@ -13,9 +13,7 @@ from werkzeug.exceptions import NotFound
 from cds_hooks import HOOKS, PATH, Parser, Service, blueprint
 from fhir_profiles import RecordReader, Resource, lookups, templates
 from service import metrics
-from service.access import access_of
 from service.answering import REQUIRED, answerer, current_day
-from service.callers import trust_of
 from service.config import Settings
 from service.demo import demo_request
 from service.logs import watch_threads
@@ -65,6 +63,7 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
     rules = load_rules(settings.market, leading=settings.leading_guideline)
     if in_process:
         return _assembled(settings, rules, None)
+    settings.judge()
     with ExitStack() as opened:
         store = Store(settings, on_lost=metrics.rows_lost)
         opened.callback(store.close)
@@ -75,7 +74,6 @@ def create_app(settings: Settings | None = None, *, in_process: bool = False) ->
 
 def _assembled(settings: Settings, rules: Rules, store: Store | None) -> Flask:
     """The application; without a store nobody is checked, nothing fetched and nothing kept."""
-    trust = None if store is None else trust_of(settings, store.replay)
     reader = RecordReader(rules.terms)
     parser = Parser(Resource)
     prefetch = templates(rules.terms)
@@ -92,7 +90,14 @@ def _assembled(settings: Settings, rules: Rules, store: Store | None) -> Flask:
         for hook, (title, what) in _TITLES.items()
     ]
     app = Flask(__name__)
-    access = None if store is None else access_of(settings, parser, len(prefetch), lambda: current_day(settings))
+    trust = access = None
+    if store is not None and settings.names_clients:
+        # With them come cryptography and requests: 7 MiB more in each worker.
+        from service.access import access_of
+        from service.callers import trust_of
+
+        trust = trust_of(settings, store.replay)
+        access = access_of(settings, parser, len(prefetch), lambda: current_day(settings))
     present = presenting(settings, rules, store)
     answer = answerer(settings, rules, reader, present, access)
     app.register_blueprint(

@@ -6,18 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from cds_hooks import (
-    FetchedKeys,
-    Issuer,
-    MemoryReplay,
-    PinnedKeys,
-    ReplayStore,
-    Trust,
-    addresses,
-    download,
-    public_addresses,
-)
-from cds_hooks.keys import Keys
+from cds_hooks import MemoryReplay, ReplayStore
+from cds_hooks.addresses import addresses, public_addresses
+from cds_hooks.key_server import FetchedKeys, download
+from cds_hooks.keys import Keys, PinnedKeys
+from cds_hooks.trust import Issuer, Trust
 from service import metrics
 from service.config import IssuerSettings, Settings, SettingsError
 
@@ -30,8 +23,9 @@ def trust_of(settings: Settings, replay: ReplayStore | None = None) -> Trust | N
     Used ones are remembered in `replay`; without it they are by this process alone.
     Raises SettingsError with every flaw of the settings, and of the key files they name.
     """
-    problems = list(settings.refusals())
-    issuers = [] if problems else list(_issuers(settings, problems))
+    settings.judge()
+    problems: list[str] = []
+    issuers = list(_issuers(settings, problems))
     if problems:
         raise SettingsError(problems)
     if settings.mode == "demo" and not issuers:

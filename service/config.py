@@ -200,10 +200,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         file = path or environ.get(SETTINGS_FILE) or None
         values = values_given(cls, TABLES, PATHS, Path(file) if file else None, environ, command_line or {})
         settings = cls(**_found_from(Path(file or "").parent, values))
-        problems = list(settings.refusals())
+        settings.judge()
+        return settings
+
+    def judge(self) -> None:
+        """Raises SettingsError with every reason why the service may not start with these settings."""
+        problems = list(self.refusals())
         if problems:
             raise SettingsError(problems)
-        return settings
+
+    @property
+    def names_clients(self) -> bool:
+        """Whether clients are checked, or FHIR servers of theirs asked: always in production."""
+        named = self.issuers or self.fhir_servers or self.private_fhir_servers or self.fhir_ca_file
+        return self.mode == "production" or bool(named)
 
     def refusals(self) -> Iterator[str]:
         """Why the service may not start with these settings, a sentence each; nothing when it may."""

@@ -28,8 +28,11 @@ class SettingsError(ValueError):
     """Settings that the service refuses; `problems` has one sentence for each flaw."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
+        super().__init__(problems)  # so that it can be told from one process to another
         self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
 
 
 def values_given(

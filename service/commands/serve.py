@@ -4,7 +4,10 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
+from multiprocessing import Pipe, Process
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from service.commands import Unusable
@@ -30,30 +33,31 @@ def _serve_with_workers(config: Path | None, given: Mapping[str, str | int | Non
     from granian import Granian
     from granian.constants import Interfaces
 
-    from service.access import grants_of
-    from service.callers import trust_of
+    from service.app import wsgi
     from service.logs import dictconfig
-    from service.orders import check_orders, load_orders
     from service.rules import load_rules
-    from service.store.commands import make_ready
 
     settings = Settings.load(os.environ, config, given)
-    trust = trust_of(settings)
+    if settings.names_clients:
+        from service.access import grants_of
+        from service.callers import trust_of
+
+        trust_of(settings)
+        grants_of(settings)
     load_rules(settings.market, leading=settings.leading_guideline)
-    grants_of(settings)
-    check_orders(load_orders())
     _refuse_taken_port(settings)
-    make_ready(settings)
+    _apart(_make_ready, settings)
     # The workers read the settings again from where these came from.
     os.environ |= {f"{PREFIX}{name.upper()}": str(value) for name, value in given.items() if value is not None}
     if config is not None:
         os.environ[SETTINGS_FILE] = str(config)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{settings.port}"
-    greeter = subprocess.Popen([sys.executable, "-m", "service.cli", "demo", "--url", url]) if trust is None else None
+    greeting = [sys.executable, "-m", "service.cli", "demo", "--url", url]
+    greeter = None if settings.issuers else subprocess.Popen(greeting)
     try:
         Granian(
-            "service.app:wsgi",
+            f"{wsgi.__module__}:{wsgi.__name__}",
             address=settings.host,
             port=settings.port,
             interface=Interfaces.WSGI,
@@ -71,6 +75,41 @@ def _serve_with_workers(config: Path | None, given: Mapping[str, str | int | Non
             greeter.terminate()
             greeter.wait()
     return 0
+
+
+def _apart(work: Callable[[Settings], None], settings: Settings) -> None:
+    """Do some work in a process of its own: what it loads would be inherited by every worker. Raises what it raises."""
+    told, tell = Pipe(duplex=False)
+    process = Process(target=_telling, args=(work, settings, tell))
+    process.start()
+    tell.close()
+    with told:
+        try:
+            failure: Exception | None = told.recv()
+        except EOFError:
+            failure = RuntimeError("the process that prepares the start was ended")
+    process.join()
+    if failure is not None:
+        raise failure
+
+
+def _telling(work: Callable[[Settings], None], settings: Settings, tell: Connection) -> None:
+    try:
+        work(settings)
+    except Exception as error:  # noqa: BLE001  # raised again by whoever waits for it
+        error.add_note(traceback.format_exc())  # where it was raised does not go over with it
+        tell.send(error)
+    else:
+        tell.send(None)
+
+
+def _make_ready(settings: Settings) -> None:
+    """What a start needs and no worker does: fhir.resources checks the orders, Alembic makes the store's tables."""
+    from service.orders import check_orders, load_orders
+    from service.store.commands import make_ready
+
+    check_orders(load_orders())
+    make_ready(settings)
 
 
 def _refuse_taken_port(settings: Settings) -> None:

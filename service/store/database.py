@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from sqlalchemy import Connection, Dialect, Engine, Insert, Table, TableClause, column, create_engine, event, exc, text
 from sqlalchemy import table as clause
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
 
 from service.store.tables import HEAD
@@ -157,8 +157,11 @@ class Database:
 
 def insert_new(dialect: Dialect, table: TableClause) -> Insert:
     """An INSERT that passes over rows which are there already, by any unique key of the table."""
-    insert = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
-    return insert(table).on_conflict_do_nothing()
+    if dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    from sqlalchemy.dialects import postgresql  # loaded by now, and only where it is used: 2 MiB
+
+    return postgresql.insert(table).on_conflict_do_nothing()
 
 
 class Adding:

@@ -8,9 +8,10 @@ import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cryptography.fernet import Fernet, MultiFernet
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
 
 __all__ = ["Pseudonyms", "Seal", "key_in"]
 
@@ -23,7 +24,7 @@ class Seal:
 
     def __init__(self, keys: Sequence[str]) -> None:
         """`keys` are Fernet keys. Raises ValueError for one that is none."""
-        self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
+        self._fernet = _fernet(keys) if keys else None
 
     def close(self, text: str | None) -> bytes | None:
         """The text sealed, None where there is none or none is kept."""
@@ -36,6 +37,12 @@ class Seal:
         if self._fernet is None:
             raise ValueError("there is no key to open it with")
         return self._fernet.decrypt(sealed).decode()
+
+
+def _fernet(keys: Sequence[str]) -> "MultiFernet":
+    from cryptography.fernet import Fernet, MultiFernet  # several MiB, for sites that keep comments only
+
+    return MultiFernet([Fernet(key) for key in keys])
 
 
 class Pseudonyms:

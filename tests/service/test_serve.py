@@ -7,12 +7,14 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 
@@ -88,6 +90,10 @@ def test_the_server_greets_answers_and_stops(tmp_path: Path) -> None:
             assert (pasted.returncode, pasted.stderr) == (0, ""), "the printed line does not run: is curl installed?"
             answer = json.loads(pasted.stdout)
             check_response(answer)
+            # fhir.resources has checked the orders, in a process that is gone: no worker has inherited it.
+            family = psutil.Process(server.pid).children(recursive=True)
+            loaded = [Path(f"/proc/{process.pid}/maps").read_text() for process in family]
+            assert [sum(library in maps for maps in loaded) for library in ("_granian", "_pydantic")] == [2, 0]
             assert any(f"[WARNING] {card['summary']}" in lines for card in answer["cards"])
             again = subprocess.run(
                 [*OSTEOHOOKS, "serve", "--port", str(port)],
@@ -109,6 +115,70 @@ def test_the_server_greets_answers_and_stops(tmp_path: Path) -> None:
         os.killpg(server.pid, 0)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+# -- what a start needs and no worker does -----------------------------------------------------------------------------
+
+
+def test_a_store_that_cannot_be_opened_is_told_before_anything_is_served(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = subprocess.run(
+        [*OSTEOHOOKS, "serve", "--port", str(free_port())],
+        cwd=ROOT,
+        env={**environment(), "OSTEOHOOKS_STATE_DIRECTORY": str(tmp_path / "file" / "state")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (2, "osteohooks: state_directory: cannot be made: Not a directory\n")
+
+
+def test_a_fault_in_what_prepares_a_start_is_told_with_its_place() -> None:
+    code = "from service.commands.serve import _apart; _apart(lambda _: 1 / 0, None)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "ZeroDivisionError: division by zero" in done.stderr
+    assert "in <lambda>" in done.stderr
+
+
+def test_what_prepares_a_start_may_be_killed() -> None:
+    code = "import os; from service.commands.serve import _apart; _apart(lambda _: os._exit(0), None)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith("RuntimeError: the process that prepares the start was ended\n")
+
+
+# What a worker needs for some sites only, or never: up to 13 MiB each.
+LARGE = ("alembic", "cryptography", "fhir", "jwt", "psycopg", "pydantic", "requests", "sqlalchemy.dialects.postgresql")
+AS_A_WORKER = f"""
+import sys
+from service.app import wsgi
+
+app = wsgi()
+client = app.test_client()
+answer = client.post("/cds-services/bone-health-order-sign", json=client.get("/demo/order-sign.json").json)
+assert answer.get_json()["cards"]
+app.extensions["store"].close()
+print(*sorted(sys.modules.keys() & set({LARGE})))
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "loaded"),
+    [
+        ({}, ""),
+        ({"FHIR_SERVERS": "https://fhir.example.org/r4"}, "cryptography jwt requests"),
+        ({"COMMENTS": "encrypt", "COMMENT_KEYS": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}, "cryptography"),
+    ],
+)
+def test_a_worker_loads_what_its_site_needs(given: Mapping[str, str], loaded: str, tmp_path: Path) -> None:
+    given = {"STATE_DIRECTORY": str(tmp_path), **given}
+    env = environment() | {f"OSTEOHOOKS_{name}": value for name, value in given.items()}
+    subprocess.run([*OSTEOHOOKS, "db", "upgrade"], cwd=ROOT, env=env, capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", AS_A_WORKER], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.stderr) == (loaded, "")
 
 
 # -- demo --------------------------------------------------------------------------------------------------------------

@@ -13,9 +13,11 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from cds_hooks import Issuer, MemoryReplay, PinnedKeys, Trust, Unauthorized
+from cds_hooks import MemoryReplay, Unauthorized
+from cds_hooks.keys import PinnedKeys
 from cds_hooks.minting import SigningKey
 from cds_hooks.tokens import Token
+from cds_hooks.trust import Issuer, Trust
 from service.cli import main
 
 BASE = "https://cds.example.org"

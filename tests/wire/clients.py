@@ -18,8 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from cds_hooks import Issuer, MemoryReplay, PinnedKeys, ReplayMode, ReplayStore, Trust
+from cds_hooks import MemoryReplay, ReplayStore
+from cds_hooks.keys import PinnedKeys
 from cds_hooks.minting import SigningKey
+from cds_hooks.trust import Issuer, ReplayMode, Trust
 
 Json = dict[str, Any]
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from cds_hooks import addresses, public_addresses
-from cds_hooks.addresses import NotPublic, PinningAdapter, Resolve, is_public
+from cds_hooks.addresses import NotPublic, PinningAdapter, Resolve, addresses, is_public, public_addresses
 from tests.wire.clients import answer, certificate, serving
 
 PUBLIC = ["8.8.8.8", "1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700:4700::1111", "2a00:1450:4001::1"]

@@ -14,19 +14,11 @@ import pytest
 import requests
 import responses
 
-from cds_hooks import (
-    ORDER_SIGN,
-    PATIENT_VIEW,
-    Caller,
-    FhirAccess,
-    FhirServer,
-    Grant,
-    Hook,
-    HookRequest,
-    Limits,
-    Service,
-)
+from cds_hooks import ORDER_SIGN, PATIENT_VIEW, Caller, Hook, HookRequest, Service
 from cds_hooks.deadline import Deadline
+from cds_hooks.fhir_access import FhirAccess, Grant
+from cds_hooks.fhir_server import FhirServer
+from cds_hooks.pages import Limits
 from tests.wire.fhir_host import Asked, Handler, hosting, keeping, searchset
 from tests.wire.record import PARSER, Json, Resource, body, observation, sign, view
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from cds_hooks import FhirServer
 from cds_hooks.addresses import NotPublic, private_addresses
 from cds_hooks.deadline import Deadline
-from cds_hooks.fhir_server import Servers, Unanswered, canonical
+from cds_hooks.fhir_server import FhirServer, Servers, Unanswered, canonical
 from tests.wire.clients import answer, certificate, serving
 from tests.wire.fhir_host import Asked, FhirHost, Handler, Respond, hosting
 

@@ -13,20 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from cds_hooks import (
-    Caller,
-    Key,
-    KeysAway,
-    PinnedKeys,
-    ReplayMode,
-    ReplayStoreAway,
-    Trust,
-    Unauthorized,
-    Unavailable,
-)
+from cds_hooks import Caller, ReplayStoreAway, Unauthorized, Unavailable
 from cds_hooks.errors import operation_outcome
+from cds_hooks.keys import Key, KeysAway, PinnedKeys
 from cds_hooks.minting import SigningKey
 from cds_hooks.tokens import LONGEST
+from cds_hooks.trust import ReplayMode, Trust
 from tests.wire.clients import (
     ABSENT,
     BASE,

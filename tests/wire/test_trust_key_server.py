@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from cds_hooks import FetchedKeys, KeysAway, Unfetched, addresses, download
+from cds_hooks.addresses import addresses
 from cds_hooks.deadline import Deadline
+from cds_hooks.key_server import FetchedKeys, Unfetched, download
+from cds_hooks.keys import KeysAway
 from cds_hooks.minting import SigningKey
 from tests.wire.clients import JKU, KEY, answer, certificate, key_set, serving
 

@@ -6,8 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from cds_hooks import PinnedKeys
-from cds_hooks.keys import ALGORITHMS, read_key_set
+from cds_hooks.keys import ALGORITHMS, PinnedKeys, read_key_set
 from cds_hooks.minting import SigningKey
 from tests.wire.clients import ABSENT, KEY, Json, changed, ec_key, key_set, rsa_key
 
