@@ -1,8 +1,7 @@
 """Cards: built right, or `Malformed` naming the rule of CDS Hooks 2.0, "CDS Service Response", that is broken.
 
 Members without a value are left out of the JSON. What is the same in many answers may be given as `msgspec.Raw`, JSON
-that was encoded and checked before; `well_formed` looks inside that as well. Who gives suggestions so sees to it that
-one at the most is recommended where one at the most may be taken.
+that was encoded and checked before; `well_formed` looks inside that as well.
 """
 
 import re
@@ -169,10 +168,15 @@ class Card(_Part, frozen=True, kw_only=True):
             raise self._broken("selectionBehavior must be at-most-one or any")
         if bool(self.suggestions) != (self.selection_behavior is not None):
             raise self._broken("suggestions and selectionBehavior go together")
-        if self.selection_behavior == "at-most-one":
-            built = [suggestion for suggestion in self.suggestions if isinstance(suggestion, Suggestion)]
-            if sum(suggestion.is_recommended for suggestion in built) > 1:
-                raise self._broken("with at-most-one, at most one suggestion is recommended")
+        if self.selection_behavior == "at-most-one" and sum(map(_is_recommended, self.suggestions)) > 1:
+            raise self._broken("with at-most-one, at most one suggestion is recommended")
+
+
+def _is_recommended(suggestion: Suggestion | Raw) -> bool:
+    """Of one that was encoded before, by the member as `encode` writes it."""
+    if isinstance(suggestion, Raw):
+        return b'"isRecommended":true' in bytes(suggestion)
+    return suggestion.is_recommended
 
 
 class Response(_Part, frozen=True, kw_only=True):

@@ -235,7 +235,7 @@ class _Prefixes:
 _WORD = re.compile(r"[a-z0-9]+|[^a-z0-9\s]")
 
 _FEW = 4
-_LATIN = 0x2E7F  # the last sign before those of Han
+_BEFORE_HAN = 0x2E7F  # the last sign that is none of Han's
 
 
 class Names(Generic[M]):
@@ -282,7 +282,9 @@ class Names(Generic[M]):
 
 def _any_of(names: Iterable[str]) -> re.Pattern[str]:
     """Any of the names where a word begins; those in Han characters end anywhere."""
-    return re.compile("|".join(re.escape(name) + ("" if ord(name[0]) > _LATIN else r"(?![a-z0-9])") for name in names))
+    return re.compile(
+        "|".join(re.escape(name) + ("" if ord(name[0]) > _BEFORE_HAN else r"(?![a-z0-9])") for name in names)
+    )
 
 
 @cache

@@ -211,7 +211,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def names_clients(self) -> bool:
-        """Whether clients are checked, or FHIR servers of theirs asked: always in production."""
+        """Whether clients are checked, FHIR servers of theirs asked, or the settings of either given: always in
+        production."""
         named = self.issuers or self.fhir_servers or self.private_fhir_servers or self.fhir_ca_file
         return self.mode == "production" or bool(named)
 

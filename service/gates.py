@@ -134,7 +134,7 @@ class _Row(Struct, forbid_unknown_fields=True, kw_only=True, rename={"equal": "i
 
 def compile_gates(rows: Iterable[Mapping[str, Any]], terms: Terminology, flaws: list[str]) -> list[Gate]:
     """The rows of a page as gates; what is wrong with a row is added to `flaws`, and the row left out."""
-    gates = []
+    gates: list[Gate] = []
     for number, row in enumerate(rows, start=1):
         place = f"gate {row.get('id', f'in row {number}')}"
         try:
@@ -142,6 +142,8 @@ def compile_gates(rows: Iterable[Mapping[str, Any]], terms: Terminology, flaws: 
         except ValueError as error:
             flaws.append(f"{place}: {error}")
         else:
+            if any(gate.id == other.id for other in gates):
+                flaws.append(f"{place}: there is another of this id")
             gates.append(gate)
     return gates
 
@@ -209,19 +211,19 @@ class Table:
             if drug in gate.drugs and by_route and (gate.candidates or not candidate):
                 yield place
 
-    def rows_about(self, held: Collection[Subject], *, weighed: bool) -> list[About]:
+    def rows_about(self, held: Collection[Subject], *, weighed: bool) -> tuple[About, ...]:
         """Every row about one of those held, or about an agent where these are weighed, in the table's order."""
         if weighed and not held:
             return self._about_agents
         return self._rows_about([*self.agents, *held] if weighed else held)
 
-    def _rows_about(self, subjects: Iterable[Subject]) -> list[About]:
+    def _rows_about(self, subjects: Iterable[Subject]) -> tuple[About, ...]:
         about: dict[int, list[Subject]] = {}
         for subject in subjects:
             route = subject.route if subject.route in self._routes else None
             for place in self._about.get((subject.drug, route, subject.standing == "candidate"), ()):
                 about.setdefault(place, []).append(subject)
-        return [(self.gates[place], tuple(about[place])) for place in sorted(about)]
+        return tuple([(self.gates[place], tuple(about[place])) for place in sorted(about)])
 
 
 def rulings_of(rows: Iterable[About], facts: Facts, idle: Collection[str]) -> list[Ruling]:

@@ -85,7 +85,7 @@ def _others(decision: Decision, fill: Filler) -> str:
         why = fill.opinion(opinion)
         if opinion.unsettled:
             known = fill.listed([fill.labels[name] for name in opinion.unsettled])
-            why += fill.marks["semicolon"] + fill.phrases["depends"].replace("{facts}", known)
+            why += fill.marks["semicolon"] + fill.phrases["depends"].format(facts=known)
         rows.append(f"| {label} | {fill.fixed['advice'][opinion.advice]} | {why} |")
     return "\n".join(rows)
 

@@ -51,11 +51,7 @@ def choose(
     for finding in decision.findings:
         choice = burden.choice(finding, asker)
         why = None if choice.show == "on" else choice.show
-        if (
-            why is None
-            and recollection is not None
-            and decision.rules.outcomes[finding.outcome.code]["topic"] not in untouched
-        ):
+        if why is None and recollection is not None and finding.outcome.topic not in untouched:
             why = recollection.why(grounds, finding)
         if why is not None:
             whys[id(finding)] = why

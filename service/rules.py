@@ -29,8 +29,11 @@ class Flawed(ValueError):
     """The guideline folder cannot be run; `flaws` lists everything wrong with it."""
 
     def __init__(self, flaws: list[str]) -> None:
-        super().__init__("the rules have flaws:\n  " + "\n  ".join(flaws))
+        super().__init__(flaws)  # so that it can be told from one process to another
         self.flaws = flaws
+
+    def __str__(self) -> str:
+        return "the rules have flaws:\n  " + "\n  ".join(self.flaws)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Rules:
     reasons: Mapping[str, Any]
     # The facts whose evidence the assessment lists.
     listed: Set[str]
-    # Outcome codes that no logic decides: the section that words each.
+    # An outcome by its name: the first section that words it.
     worded: Mapping[str, Section]
     # language -> a place as the pages write it -> the sources in it, as a card names them
     cited: Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -124,12 +127,16 @@ def load_rules(market: str = "cn", package: str = "service.guidelines", leading:
         worded={code: section for section in reversed(sections) for code in section.outcomes},
         cited=_cited(
             guidelines[assessment.guideline].page["documents"],
-            {"zh": load_yaml(root.joinpath("citations.zh.yaml"))},
+            {language: load_yaml(page) for language in LANGUAGES if (page := _citations(root, language)).is_file()},
             sections,
             gates,
             agents,
         ),
     )
+
+
+def _citations(root: Traversable, language: str) -> Traversable:
+    return root.joinpath(f"citations.{language}.yaml")
 
 
 def _cited(

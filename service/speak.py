@@ -19,7 +19,7 @@ from service.fill import Filler
 from service.paragraphs import paragraphs
 from service.suggest import suggestions
 from service.voice import Voice
-from service.words import LANGUAGES, WORDS
+from service.words import FIXED, LANGUAGES, WORDS
 
 __all__ = ["opened", "speak"]
 
@@ -28,8 +28,8 @@ _REASONS = {
     language: Raw(
         msgspec.json.encode(
             [
-                OverrideReason(code=code, system=WORDS["override_system"], display=words[language])
-                for code, words in WORDS["override_reasons"].items()
+                OverrideReason(code=code, system=WORDS["override_system"], display=word)
+                for code, word in FIXED[language]["override_reasons"].items()
             ]
         )
     )
@@ -152,7 +152,7 @@ _CREDITED = b'{"org.osteohooks.findings":[%b]}'
 @cache
 def _source(label: str, url: str, topic: str, language: str) -> Source:
     """The source of a card; one for each topic and language."""
-    display = WORDS["topics"][topic][language]
+    display = FIXED[language]["topics"][topic]
     return Source(label=label, url=url, topic=Coding(system=WORDS["topic_system"], code=topic, display=display))
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 __all__ = ["Voice"]
 
 _NAMESPACE = UUID("5f1b63a6-3a3c-5d0b-9d3f-9b1e0f6c2a41").bytes
-# The digit that says which kind of UUID it is: its first two bits are set, the others stay.
+# The digit that says which kind of UUID it is: its first two bits become 1 and 0, the others stay.
 _VARIANT = {digit: f"{int(digit, 16) & 3 | 8:x}" for digit in "0123456789abcdef"}
 Draft = Callable[[str], dict[str, Any] | None]
 

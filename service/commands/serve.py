@@ -1,6 +1,7 @@
 """`osteohooks serve`: the server of production, with as many workers as the settings say."""
 
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping
 from multiprocessing import Pipe, Process
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Final
 
 from service.commands import Unusable
 from service.config import Settings
@@ -77,6 +79,10 @@ def _serve_with_workers(config: Path | None, given: Mapping[str, str | int | Non
     return 0
 
 
+# Seconds that a process whose work is done has to end by itself.
+_LEAVING: Final = 2.0
+
+
 def _apart(work: Callable[[Settings], None], settings: Settings) -> None:
     """Do some work in a process of its own: what it loads would be inherited by every worker. Raises what it raises."""
     told, tell = Pipe(duplex=False)
@@ -85,11 +91,15 @@ def _apart(work: Callable[[Settings], None], settings: Settings) -> None:
     tell.close()
     with told:
         try:
-            failure: Exception | None = told.recv()
+            failure, where = told.recv()
         except EOFError:
-            failure = RuntimeError("the process that prepares the start was ended")
+            failure, where = RuntimeError("the process that prepares the start was ended"), None
+    process.join(_LEAVING)
+    process.kill()  # its word has come; a call to a store that hangs would keep it, and us
     process.join()
     if failure is not None:
+        if where is not None:
+            failure.add_note(where)
         raise failure
 
 
@@ -97,10 +107,14 @@ def _telling(work: Callable[[Settings], None], settings: Settings, tell: Connect
     try:
         work(settings)
     except Exception as error:  # noqa: BLE001  # raised again by whoever waits for it
-        error.add_note(traceback.format_exc())  # where it was raised does not go over with it
-        tell.send(error)
+        where = traceback.format_exc()
+        try:
+            told = pickle.loads(pickle.dumps(error))
+        except Exception:  # noqa: BLE001  # whatever its class makes of that
+            told = RuntimeError(f"the start cannot be prepared: {type(error).__name__}")
+        tell.send((told, where))
     else:
-        tell.send(None)
+        tell.send((None, None))
 
 
 def _make_ready(settings: Settings) -> None:

@@ -154,6 +154,7 @@ def test_what_no_page_has_is_named(page: str, place: tuple[str | int, ...], put:
 
 
 IN_A_ROW: list[tuple[str, Any, str]] = [
+    ("id", "kidney-alendronate", "gate kidney-alendronate: there is another of this id"),
     ("drugs", ["zoledronat"], "gate hip-fracture-surgery: zoledronat is no known drug"),
     ("drugs", ["group:bisphosphonates"], "gate hip-fracture-surgery: group:bisphosphonates is no known drug"),
     ("drugs", ["zoledronic_acid", "zoledronat"], "gate hip-fracture-surgery: zoledronat is no known drug"),

@@ -141,6 +141,29 @@ def test_a_fault_in_what_prepares_a_start_is_told_with_its_place() -> None:
     assert "in <lambda>" in done.stderr
 
 
+def test_a_fault_that_cannot_go_over_is_told_by_its_kind() -> None:
+    code = (
+        "from service.commands.serve import _apart\n"
+        "def fail(_):\n"
+        "    class Own(Exception): pass\n"
+        "    raise Own('of this place')\n"
+        "_apart(fail, None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "RuntimeError: the start cannot be prepared: Own" in done.stderr
+    assert "of this place" in done.stderr
+
+
+def test_a_call_that_hangs_does_not_keep_the_start() -> None:
+    code = (
+        "import time\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from service.commands.serve import _apart\n"
+        "_apart(lambda _: ThreadPoolExecutor(1).submit(time.sleep, 600), None)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+
+
 def test_what_prepares_a_start_may_be_killed() -> None:
     code = "import os; from service.commands.serve import _apart; _apart(lambda _: os._exit(0), None)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from cds_hooks import ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW, BadRequest, Unreadable
 from cds_hooks.errors import Issue
@@ -70,7 +71,8 @@ def test_no_datum_of_the_patient_and_no_token_shows_in_a_text_of_a_request() -> 
 def test_optional_members_that_are_null_count_as_absent() -> None:
     asked = view(fhirServer=None, fhirAuthorization=None, prefetch=None)
     asked["context"]["encounterId"] = None
-    assert PARSER.parse(body(asked), PATIENT_VIEW) == PARSER.parse(body(view()), PATIENT_VIEW)
+    absent = PARSER.parse(body(view()), PATIENT_VIEW)
+    assert structs.replace(PARSER.parse(body(asked), PATIENT_VIEW), checksum=absent.checksum) == absent
 
 
 def test_members_that_nobody_knows_are_tolerated() -> None:
