@@ -5,7 +5,7 @@ osteoporotic fracture of the same day settles a plain one, or when a low-energy 
 high-energy cause rules it out; otherwise its cause is unknown (README, Fractures).
 """
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from fhir_profiles.chart import Chart, Diagnosis, Evidence, Fracture, Person
 from fhir_profiles.dates import When, completed_years, when
@@ -113,7 +113,9 @@ def settle_fractures(chart: Chart) -> None:
     settled.discard(None)
     named = {fracture.onset for fracture in chart.fractures if fracture.site != "unspecified"} & settled
     chart.fractures = [
-        replace(fracture, cause="fragility") if fracture.cause == "unknown" and fracture.onset in settled else fracture
+        structs.replace(fracture, cause="fragility")
+        if fracture.cause == "unknown" and fracture.onset in settled
+        else fracture
         for fracture in chart.fractures
         # A fracture of unstated site is the one that another code of that day names.
         if fracture.site != "unspecified" or fracture.onset not in named

@@ -62,7 +62,7 @@ def _day(text: str) -> When:
 
 
 def add_months(day: date, months: int) -> date:
-    """The same day `months` later, or the month's last where it is shorter."""
+    """The same day `months` later, or the month's last where it is shorter. Raises ValueError beyond the calendar."""
     years, month = divmod(day.month - 1 + months, 12)
     year = day.year + years
     if day.day <= _SHORTEST_MONTH:

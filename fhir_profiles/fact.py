@@ -9,10 +9,9 @@ Each `kind` in `facts/*.yaml` is one function of `fhir_profiles.kinds`; the entr
 that function's parameters.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from datetime import date, timedelta
 from functools import lru_cache
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -24,7 +23,7 @@ from fhir_profiles.terminology import Terminology
 if TYPE_CHECKING:
     from fhir_profiles.blank import Blank
 
-__all__ = ["Fact", "Facts", "Kind", "Value", "partial_date", "several"]
+__all__ = ["Fact", "Facts", "Kind", "Value", "partial_date"]
 
 Value = float | bool | str
 
@@ -80,8 +79,7 @@ class Facts(dict[str, Fact]):
                 self.pop(name, None)
 
     def __missing__(self, name: str) -> Fact:
-        definition = self.terms.facts[name]
-        fact = self[name] = self._kinds[definition["kind"]](self, name, definition)
+        fact = self[name] = self.work_out(name, self.terms.facts[name])
         return fact
 
     def work_out(self, name: str, definition: dict[str, Any]) -> Fact:
@@ -115,13 +113,6 @@ def _months_before(today: date, months: int) -> date:
     """The day so many months ago; where that month is too short for it, the first of the next."""
     reached = add_months(today, -months)
     return reached if reached.day == today.day else reached + timedelta(days=1)
-
-
-def several(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """What takes these of the facts, in this order."""
-    if len(names) > 1:
-        return itemgetter(*names)
-    return lambda facts: tuple(facts[name] for name in names)
 
 
 @lru_cache(_DAYS)

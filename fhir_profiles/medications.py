@@ -80,7 +80,8 @@ class MedicationReader:
                         concept = part
                         break
         if concept is not None and (product := self._terms.drug_of(concept)) is not None:
-            return product, " ".join(concept.texts())
+            said = (concept.text, *(coding.display for coding in concept.coding or ()))
+            return product, " ".join(text for text in said if text)
         text = reference.display if reference is not None else None
         named = self._terms.drug_named(text) if text else None
         return (named, text) if named is not None and text is not None else None

@@ -44,7 +44,7 @@ class RecordReader:
         self._observations = ObservationReader(self.terms)
         self._conditions = ConditionReader(self.terms)
         self._medications = MedicationReader(self.terms)
-        # What a resource tells of that we read, by its type; most of a record tells of nothing, and that is seen first.
+        # By type, what looks into a resource for something that we read: asked first, since most of a record has none.
         self._found: dict[str, Callable[[Resource, Resolve], Any]] = {
             "Observation": self._observations.results,
             "Condition": self._conditions.keys,
@@ -161,8 +161,11 @@ def _sort(measured: list[Measurement]) -> None:
     """By day; of two equal results of one day the same one counts, in whatever order they came."""
     if len(measured) > 1:
         # Few results share a day, fewer a value: the laboratory's limits are converted each time they are asked for.
-        keys = (key for key in (_DAY, _RESULT) if len(set(map(key, measured))) == len(measured))
-        measured.sort(key=next(keys, _in_order))
+        for key in (_DAY, _RESULT):
+            if len(set(map(key, measured))) == len(measured):
+                measured.sort(key=key)
+                return
+        measured.sort(key=_in_order)
 
 
 def _in_order(result: Measurement) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.resources.abc import Traversable
+from operator import itemgetter
 from types import FunctionType
 from typing import Any, Literal
 
@@ -16,7 +17,6 @@ import msgspec
 from msgspec import Struct
 
 from fhir_profiles import load_yaml
-from fhir_profiles.fact import several
 from service.words import Words, amount, each, number_text, of_fact
 
 __all__ = [
@@ -138,7 +138,7 @@ class Section:
 
         if self.decide is not None:
             self.decide = _bound(self.decide, self.numbers)
-            self.asked = several(self.facts)
+            self.asked = _several(self.facts)
         own = {*self.page.get("dates", ()), *self.page.get("blanks", ())}
         self.cites = tuple(dict.fromkeys(number.where for number in self.numbers.values()))
         for name, outcome in self.outcomes.items():
@@ -162,6 +162,13 @@ class Section:
     def number(self, language: str, name: str, aspect: str) -> str | None:
         """What a blank prints of the page's numbers; None where it names none."""
         return self.numbers[name].text(aspect, language) if name in self.numbers else None
+
+
+def _several(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """What takes these of the facts, in this order."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda facts: tuple(facts[name] for name in names)
 
 
 @dataclass(slots=True)

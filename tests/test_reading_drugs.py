@@ -216,3 +216,11 @@ def test_a_draft_is_planned_use(hook: str, place: str) -> None:
     assert fact["use"] == "planned"
     assert answer.assessment["withoutDraftOrders"]["tierRule"] == "M2"
     assert answer.assessment["tierRule"] == "H3a"
+
+
+@pytest.mark.parametrize("drug", ["letrozole", "zoledronic-acid", "denosumab", "alendronate"])
+@pytest.mark.parametrize("state", ["active", "completed"])
+def test_a_medicine_of_the_last_day_of_the_calendar_is_answered(drug: str, state: str) -> None:
+    """Some systems write it for a date that nobody knows."""
+    record = osteopenia().drug("letrozole").drug(drug, start="9999-12-31", status=state)
+    assert ask(record).status == 200

@@ -113,6 +113,7 @@ def lowest_of(facts: Facts, name: str, scores: dict[str, Any], why_not: Callable
     Without a fresh one the value now has no lower bound. A score at an unclear site can only worsen.
     """
     plausible, unit = scores["plausible"], scores["unit"]
+    contradicted = any(d.certain for d in facts.chart.diagnoses.get(scores["contradicted_by"], ()))
     evidence: list[Evidence] = []
     eligible: list[float] = []
     unclear: list[float] = []
@@ -121,7 +122,7 @@ def lowest_of(facts: Facts, name: str, scores: dict[str, Any], why_not: Callable
         reason: str | None
         if not plausible["from"] <= score.value <= plausible["to"]:
             reason = "implausible"
-        elif score.value > 0 and _contradicted(facts, scores):
+        elif score.value > 0 and contradicted:
             reason = "contradicted"
         elif (reason := why_not(score.site)) is None:
             eligible.append(score.value)
@@ -146,10 +147,6 @@ def lowest_of(facts: Facts, name: str, scores: dict[str, Any], why_not: Callable
     lowest = min(eligible)
     shown = next(e for e in evidence if e.used and e.value == lowest)
     return Fact(lowest, min((lowest, *unclear)) if fresh else -inf, lowest, tuple(evidence), shown)
-
-
-def _contradicted(facts: Facts, scores: dict[str, Any]) -> bool:
-    return any(d.certain for d in facts.chart.diagnoses.get(scores["contradicted_by"], ()))
 
 
 def months_since(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:

@@ -29,6 +29,8 @@ class _Counts(Struct, frozen=True, gc=False):
 
 
 _IN_FULL = _Counts(surely=True, possibly=True, presumed=True)
+# Where no correction is doubted.
+_NEVER: dict[str, Any] = {"fact": None, "by": ()}
 
 
 class _Judged(Struct, frozen=True, gc=False):
@@ -124,7 +126,6 @@ def _judged(facts: Facts, definition: dict[str, Any]) -> list[_Judged]:
 def _deciding(facts: Facts, definition: dict[str, Any], limit: Callable[[Reading], float | None]) -> list[_Judged]:
     """The results of the newest day that decide, each with its limit; a result without one decides nothing."""
     definitions, doubted = facts.terms.facts, definition.get("doubted", _NEVER)
-    doubts = [facts[of] for of in doubted["by"]]
     for of_day in _newest_first(facts, definition.get("order") or [definition["of"]]):
         judged = [
             (reading, end)
@@ -136,7 +137,7 @@ def _deciding(facts: Facts, definition: dict[str, Any], limit: Callable[[Reading
             first, _ = judged[0]
             counting = {first.fact: _IN_FULL}
             if doubted["fact"] == first.fact:
-                counting[definition["of"]] = _as_doubted(doubts)
+                counting[definition["of"]] = _as_doubted([facts[of] for of in doubted["by"]])
             return [
                 _Judged(reading, end, counting[reading.fact]) for reading, end in judged if reading.fact in counting
             ]
@@ -162,10 +163,6 @@ def _as_doubted(doubts: Sequence[Fact]) -> _Counts:
         possibly=any(fact.worst is True for fact in doubts),
         presumed=any(fact.presumed is True for fact in doubts),
     )
-
-
-# Where no correction is doubted.
-_NEVER: dict[str, Any] = {"fact": None, "by": ()}
 
 
 def _outermost(judged: Sequence[_Judged], low: bool) -> _Judged:

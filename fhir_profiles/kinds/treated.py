@@ -189,7 +189,10 @@ def _covered_until(item: Use, definition: dict[str, Any]) -> date | None:
         # A dose that is not recorded may be the long-lasting one: presumed so, lest it be given twice.
         if same_drug and (item.dose is None or rule.get("dose", item.dose) == item.dose):
             longest = max(longest, rule["months"])
-    return add_months(item.start.last, longest) if longest else None
+    try:
+        return add_months(item.start.last, longest) if longest else None
+    except ValueError:  # some systems write the calendar's last day for one that nobody knows
+        return date.max
 
 
 def overdue(facts: Facts, name: str, definition: dict[str, Any]) -> Fact:

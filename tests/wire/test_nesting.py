@@ -61,4 +61,6 @@ def test_a_broken_text_does_not_hide_how_deep_it_is(broken: bytes) -> None:
 def test_a_broken_text_that_is_not_deep() -> None:
     assert not too_deep(b'{"a":[{}' * 40)
     assert not too_deep(b"[]" * 1000 + b"[[[")
+    assert not too_deep(b"[" * 100 + b'"a string that does not end')
+    assert not too_deep(b"[" * 100 + b'"' + b"[" * 100)
     assert not too_deep(b"]" * 200 + b"[" * 200)
