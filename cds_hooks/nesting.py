@@ -16,13 +16,18 @@ DEEPEST: Final = 128
 # Opening brackets become 1 and closing ones -1, as signed bytes.
 _STEPS: Final = bytes.maketrans(b"{[}]", b"\x01\x01\xff\xff")
 _OTHERS: Final = bytes(set(range(256)) - set(b'{}[]"'))
+_ESCAPE: Final = re.compile(rb"\\.", re.DOTALL)
+_FEW: Final = 1 << 14  # of more escapes, each found by itself takes longer than to look for two bytes everywhere
 _STRING: Final = re.compile(rb'"[^"]*"')
 
 
 def too_deep(text: bytes) -> bool:
     """Whether a JSON text is nested more than `DEEPEST` levels; of a broken one, whether it is before it breaks."""
-    if b"\\" in text:  # one byte is found ten times as fast as two
+    escapes = text.count(b"\\")
+    if escapes > _FEW:
         text = text.replace(rb"\\", b"").replace(rb"\"", b"")
+    elif escapes:
+        text = _ESCAPE.sub(b"", text)
     # Brackets and quotes alone. Quotes side by side enclose no bracket; what they leave keeps its place in or out of a
     # string. Strings that hold brackets are left, and go.
     steps = text.translate(_STEPS, _OTHERS).replace(b'""', b"")

@@ -30,6 +30,8 @@ def wrapped(value: Any, levels: int) -> Any:
 @given(JSON, st.integers(-2, 2), st.booleans())
 @example("]" * 1000, 0, True)
 @example('\\"' * 1000, 1, False)
+@example('\\"' * 10_000, 0, False)
+@example('\\"' * 10_000, 1, True)
 @example({"}" * 500: "[" * 500}, 0, True)
 def test_it_is_exact(value: Any, beyond: int, ascii: bool) -> None:
     whole = wrapped(value, DEEPEST + beyond - depth(value))
