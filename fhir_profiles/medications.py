@@ -80,6 +80,7 @@ class MedicationReader:
                         concept = part
                         break
         if concept is not None and (product := self._terms.drug_of(concept)) is not None:
+            # With repeats, unlike `texts`: a code of an interval that stands there twice is taken for none.
             said = (concept.text, *(coding.display for coding in concept.coding or ()))
             return product, " ".join(text for text in said if text)
         text = reference.display if reference is not None else None

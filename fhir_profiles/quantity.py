@@ -70,7 +70,7 @@ class Conversion:
         value = quantity.value
         if value is None or not isfinite(value):
             return None
-        factor = self._factors.get(quantity.code or quantity.unit or "none")
+        factor = self._factors.get(unit_of(quantity) or "none")
         if factor is None:
             return None
         return value if factor == _ONE else times(value, factor)

@@ -132,9 +132,8 @@ class Section:
         """
 
         def known(language: str, name: str, aspect: str) -> str | None:
-            if name in self.numbers:
-                return self.number(language, name, aspect)
-            return of_fact(facts.get(name, {}), aspect, language)
+            text = self.number(language, name, aspect)
+            return of_fact(facts.get(name, {}), aspect, language) if text is None else text
 
         if self.decide is not None:
             self.decide = _bound(self.decide, self.numbers)

@@ -133,40 +133,36 @@ def test_a_store_that_cannot_be_opened_is_told_before_anything_is_served(tmp_pat
     assert (done.returncode, done.stderr) == (2, "osteohooks: state_directory: cannot be made: Not a directory\n")
 
 
+def prepared(code: str) -> subprocess.CompletedProcess[str]:
+    """What comes of code that has something done by `_apart`, within a minute."""
+    command = [sys.executable, "-c", f"from service.commands.serve import _apart\n{code}"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
 def test_a_fault_in_what_prepares_a_start_is_told_with_its_place() -> None:
-    code = "from service.commands.serve import _apart; _apart(lambda _: 1 / 0, None)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = prepared("_apart(lambda _: 1 / 0, None)")
     assert done.returncode == 1
     assert "ZeroDivisionError: division by zero" in done.stderr
     assert "in <lambda>" in done.stderr
 
 
 def test_a_fault_that_cannot_go_over_is_told_by_its_kind() -> None:
-    code = (
-        "from service.commands.serve import _apart\n"
-        "def fail(_):\n"
-        "    class Own(Exception): pass\n"
-        "    raise Own('of this place')\n"
-        "_apart(fail, None)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = prepared("def fail(_):\n    class Own(Exception): pass\n    raise Own('of this place')\n_apart(fail, None)")
     assert "RuntimeError: the start cannot be prepared: Own" in done.stderr
     assert "of this place" in done.stderr
 
 
 def test_a_call_that_hangs_does_not_keep_the_start() -> None:
-    code = (
+    done = prepared(
         "import time\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
-        "from service.commands.serve import _apart\n"
         "_apart(lambda _: ThreadPoolExecutor(1).submit(time.sleep, 600), None)"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_prepares_a_start_may_be_killed() -> None:
-    code = "import os; from service.commands.serve import _apart; _apart(lambda _: os._exit(0), None)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = prepared("import os; _apart(lambda _: os._exit(0), None)")
     assert done.returncode == 1
     assert done.stderr.endswith("RuntimeError: the process that prepares the start was ended\n")
 
